@@ -1,0 +1,1 @@
+"""Executes and guards real-money trading on Binance with supervised actors."""

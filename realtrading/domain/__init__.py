@@ -1,0 +1,1 @@
+"""RULES: pure values and functions. No clock, thread, log, float or I/O."""

@@ -1,0 +1,1 @@
+"""DISK: the only importer of a database driver."""

@@ -1,0 +1,1 @@
+"""MACHINERY: mailboxes, pens, desks, supervisor. Knows nothing of trading."""

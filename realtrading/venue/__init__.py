@@ -1,0 +1,1 @@
+"""BINANCE: the only importer of python-binance."""
