@@ -1,0 +1,165 @@
+"""What is asked inside the house: verb + noun, many senders, one receiver.
+
+The ladder is Submit -> Vet -> Gate -> Record -> Place: holding the next command is the permission.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from .orders import RealOrder
+from .values import OrderType, Role, Side, TimeInForce
+
+
+@attrs.frozen(kw_only=True)
+class OrderIntent:
+    """What somebody wants: an order before anybody has looked at it.
+
+    Exactly one of `quantity` (base units) and `quote_quantity` (quote units, MARKET only) is given; `price` for limits.
+    `id` is the client id minted at the door (`ClientId`), so the same intent told twice is one order.
+    """
+
+    id: str
+    strategy: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    role: Role
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SubmitOrder:
+    """Strategy or door -> orders."""
+
+    intent: OrderIntent
+
+
+@attrs.frozen(kw_only=True)
+class VetOrder:
+    """orders -> risk: may this order be held against the limits?"""
+
+    order: RealOrder
+
+
+@attrs.frozen(kw_only=True)
+class GateOrder:
+    """risk -> breaker. `reduces` is risk's judgement: the whole order only reduces managed quantity."""
+
+    order: RealOrder
+    reduces: bool
+
+
+@attrs.frozen(kw_only=True)
+class RecordOrder:
+    """breaker -> journal. `gate` is the breaker's gate number, or None for an order that passes shut gates."""
+
+    order: RealOrder
+    gate: int | None
+
+
+@attrs.frozen(kw_only=True)
+class PlaceOrder:
+    """journal -> gateway: it is on disk. `order.valid_until` is the last moment (server time) at which it may be signed."""
+
+    order: RealOrder
+    gate: int | None
+    valid_until_mono: float
+
+
+@attrs.frozen(kw_only=True)
+class CancelOrder:
+    """Anybody -> orders. `by` names who, for the record."""
+
+    id: str
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class PlaceCancel:
+    """orders -> gateway, fast lane: cancel by exchange id. `cancel_id` is our id for the cancel itself."""
+
+    id: str
+    symbol: str
+    exchange_order_id: int
+    cancel_id: str
+
+
+@attrs.frozen(kw_only=True)
+class QueryOrder:
+    """orders -> lookup: what became of it? With `prove` also read open orders and history since `created_at`."""
+
+    id: str
+    symbol: str
+    exchange_order_id: int | None
+    created_at: datetime
+    prove: bool
+
+
+@attrs.frozen(kw_only=True)
+class Reconcile:
+    """Anybody -> reconciliation: look now. `trigger` is start, stream, timer, keeper, drift or operator."""
+
+    trigger: str
+
+
+@attrs.frozen(kw_only=True)
+class TakeSnapshot:
+    """reconciliation -> lookup. `cursors`: symbol -> last trade id already known (-1: only find the newest id)."""
+
+    token: str
+    generation: int
+    symbols: tuple[str, ...]
+    cursors: Mapping[str, int]
+
+
+@attrs.frozen(kw_only=True)
+class CompareOrders:
+    """reconciliation -> orders: merge and compare with this snapshot, answer `OrdersCompared`."""
+
+    snapshot: object
+    token: str
+
+
+@attrs.frozen(kw_only=True)
+class CompareBalances:
+    """orders -> balances, after orders merged the snapshot: compare the ledger with it, answer `BalancesCompared`.
+
+    `in_flight_assets` are the assets touched by orders not yet settled: not comparable this round.
+    """
+
+    snapshot: object
+    token: str
+    in_flight_assets: frozenset[str]
+
+
+@attrs.frozen(kw_only=True)
+class ReconnectStream:
+    """reconciliation or orders -> user_stream: give up this generation and build a new one."""
+
+    generation: int
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
+class OpenBreaker:
+    """Anybody -> breaker by hand: a MANUAL cause."""
+
+    scope: str
+    by: str
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
+class CloseBreaker:
+    """A person -> breaker: remove the MANUAL and LOSS causes in this scope."""
+
+    scope: str
+    by: str
+    detail: str
