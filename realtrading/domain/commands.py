@@ -18,7 +18,9 @@ from .values import OrderType, Role, Side, TimeInForce
 class OrderIntent:
     """What somebody wants: an order before anybody has looked at it.
 
-    Exactly one of `quantity` (base units) and `quote_quantity` (quote units, MARKET only) is given; `price` for limits.
+    Exactly one of `quantity` (base units) and `quote_quantity` (quote units, MARKET only) is given. A LIMIT without a
+    `price` is priced by orders at the touch plus `default_slippage_percent`. `rests` marks a deliberate resting order,
+    which no time-out touches.
     `id` is the client id minted at the door (`ClientId`), so the same intent told twice is one order.
     """
 
@@ -32,6 +34,7 @@ class OrderIntent:
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
     time_in_force: TimeInForce | None = None
+    rests: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,7 @@ class RealOrder:
     price: Decimal | None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce | None = None
+    rests: bool = False
     state: OrderState = OrderState.PENDING
     exchange_order_id: int | None = None
     executed_quantity: Decimal = ZERO

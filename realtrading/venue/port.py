@@ -1,0 +1,97 @@
+"""The venue as the hands see it: a few coroutines that answer with domain reports and never raise for the venue's sake."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import attrs
+
+from realtrading.domain.commands import PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.reports import (
+    AccountReported,
+    CancelAnswered,
+    ClockMeasured,
+    ExecutionReported,
+    FlowReported,
+    LookupFailed,
+    OrderLookedUp,
+    PlacementAcknowledged,
+    PlacementRefused,
+    PlacementUnknown,
+    RulesReported,
+    SnapshotTaken,
+    StreamLost,
+)
+from realtrading.domain.values import Quote
+
+StreamReport = ExecutionReported | AccountReported | FlowReported | StreamLost
+
+
+@attrs.frozen(kw_only=True)
+class RequestSeen:
+    """One finished request, for metrics: endpoint template, method, status class ("2xx", "4xx", …, "none"), seconds."""
+
+    endpoint: str
+    method: str
+    status: str
+    code: int
+    seconds: float
+
+
+@attrs.define(kw_only=True)
+class VenueGauges:
+    """Latest readings of the venue's limits; written on the wire thread, read by the scrape."""
+
+    used: dict[str, int] = attrs.field(factory=dict)
+    maximum: dict[str, int] = attrs.field(factory=dict)
+    silent_until_utc: datetime | None = None
+    clock_offset_s: float | None = None
+
+
+class Venue(Protocol):
+    """One account at one venue. Everything runs on the wire desk's asyncio loop; no method raises for what the venue does,
+    except `connect`, `account_uid` and `rules`, which raise `VenueRefused`/`VenueUnknown`/`VenueThrottled` with one sentence.
+    """
+
+    gauges: VenueGauges
+
+    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+        """Build a fresh client for this generation (dropping the old one) and subscribe its user stream.
+
+        From then on `deliver` is called on the loop for each report, and exactly once with `StreamLost` when the
+        generation ends for whatever reason (error dict, silence, `serverShutdown`, `eventStreamTerminated`, age).
+        """
+
+    async def close(self) -> None:
+        """End everything; idempotent; leaves no task or socket."""
+
+    async def account_uid(self) -> int:
+        """The account's uid: the one question asked before anything else."""
+
+    async def rules(self, symbols: Sequence[str]) -> RulesReported:
+        """Symbol rules; an unknown symbol raises `VenueRefused` naming it."""
+
+    async def measure_clock(self) -> ClockMeasured | LookupFailed:
+        """Ask the server's time a few times, keep the sharpest, use it for signing from now on."""
+
+    def server_time(self, utc: datetime) -> datetime:
+        """Our reading `utc` corrected by the measured offset."""
+
+    async def place(self, order: RealOrder) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
+        """Sign and send the order exactly once (never re-sent by anybody below)."""
+
+    async def cancel(self, command: PlaceCancel) -> CancelAnswered:
+        """Cancel by exchange id with our own cancel id."""
+
+    async def query(self, command: QueryOrder) -> OrderLookedUp | LookupFailed:
+        """Ask for one order (by exchange id if known, else client id), its trades, and with `prove` the histories."""
+
+    async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
+        """Everything a reconciliation round needs, `asked_at` taken first; trades are paged to the end."""
+
+    async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
+        """Stream best bid/ask and trades of `symbols` into `on_quote` until the stream ends; then return or raise
+        `VenueUnknown`. The caller starts it again. `Quote.at`/`mono` are receipt times.
+        """
