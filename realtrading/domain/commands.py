@@ -11,6 +11,7 @@ from decimal import Decimal
 import attrs
 
 from .orders import RealOrder
+from .reports import SnapshotTaken
 from .values import OrderType, Role, Side, TimeInForce
 
 
@@ -107,27 +108,34 @@ class QueryOrder:
 
 @attrs.frozen(kw_only=True)
 class Reconcile:
-    """Anybody -> reconciliation: look now. `trigger` is start, stream, timer, keeper, drift or operator."""
+    """Anybody -> reconciliation: look now. `trigger` is start, stream, timer, keeper, drift or operator.
+
+    `token` names what asks for it: a round that starts after this was heard covers the token and says so at its end.
+    """
 
     trigger: str
+    token: str
+
+
+@attrs.frozen(kw_only=True)
+class PrepareSnapshot:
+    """reconciliation -> orders: begin a round; orders knows the trade cursors and sends `TakeSnapshot` on."""
+
+    token: str
+    generation: int
 
 
 @attrs.frozen(kw_only=True)
 class TakeSnapshot:
-    """reconciliation -> lookup. `cursors`: symbol -> last trade id already known (-1: only find the newest id)."""
+    """orders -> lookup. `cursors`: symbol -> last trade id already known (-1: only find the newest id).
+
+    The answer, `SnapshotTaken`, goes to orders, which merges it before anybody else compares with it.
+    """
 
     token: str
     generation: int
     symbols: tuple[str, ...]
     cursors: Mapping[str, int]
-
-
-@attrs.frozen(kw_only=True)
-class CompareOrders:
-    """reconciliation -> orders: merge and compare with this snapshot, answer `OrdersCompared`."""
-
-    snapshot: object
-    token: str
 
 
 @attrs.frozen(kw_only=True)
@@ -137,7 +145,7 @@ class CompareBalances:
     `in_flight_assets` are the assets touched by orders not yet settled: not comparable this round.
     """
 
-    snapshot: object
+    snapshot: SnapshotTaken
     token: str
     in_flight_assets: frozenset[str]
 

@@ -407,7 +407,7 @@ class CircuitBreakerClosed(Event):
 
 @attrs.frozen(kw_only=True)
 class OrdersCompared(Event):
-    """orders' answer to CompareOrders. `pending` ids still need a by-id answer before the round can be clean."""
+    """orders' word to reconciliation after merging a snapshot. `pending` ids still need a by-id answer before the round can be clean."""
 
     durable: ClassVar[bool] = False
     token: str
@@ -439,13 +439,17 @@ class ReconciliationRound(Event):
 
 @attrs.frozen(kw_only=True)
 class ReconciliationComplete(Event):
-    """A round ended with every comparable key compared (seed: `discrepancies`). `clean` when nothing unexplained is left."""
+    """A round ended with every comparable key compared (seed: `discrepancies`). `clean` when nothing unexplained is left.
+
+    `covers` are the tokens of the causes and requests that were known before the round's first question was asked.
+    """
 
     discrepancies: int
     unresolved: tuple[Discrepancy, ...]
     trigger: str
     token: str
     generation: int
+    covers: tuple[str, ...]
     clean: bool
     duration_s: float
 
