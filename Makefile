@@ -8,7 +8,7 @@ PYTHONS := 3.12 3.13
 VENV := .venv
 SETUP := setup.cfg setup.py pyproject.toml
 # every byte that gets installed is named by hash; our own package comes last, built by the locked setuptools
-INSTALL := -m pip --disable-pip-version-check --quiet install
+INSTALL := -m pip --disable-pip-version-check --quiet --quiet install
 
 # progress is told on stderr: stdout belongs to the program that was asked for, from its first line to its last
 say = echo "$(1)" >&2

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
+
 import netguard
 import ports
 import purity
-import pytest
-from hypothesis.configuration import set_hypothesis_home_dir
 from processes import Processes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,11 +93,12 @@ def shared_dir() -> Path:
 def prometheus_tools() -> dict[str, str]:
     """Paths of `promtool` and `prometheus`, from `make tools` or from PATH."""
     unpacked = ROOT / ".tools" / "prometheus" / "usr" / "bin"
-    found = {name: shutil.which(name, path=f"{unpacked}{os.pathsep}{os.environ['PATH']}") for name in ("promtool", "prometheus")}
-    missing = [name for name, path in found.items() if path is None]
+    path = f"{unpacked}{os.pathsep}{os.environ['PATH']}"
+    found = {name: shutil.which(name, path=path) for name in ("promtool", "prometheus")}
+    missing = [name for name, place in found.items() if place is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} neither in .tools (`make tools`) nor on PATH")
-    return {name: path for name, path in found.items() if path is not None}
+    return {name: place for name, place in found.items() if place is not None}
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def _guarded_method(name: str) -> Callable[..., Any]:
 
     def guarded(self: socket.socket, *args: Any) -> Any:
         address = args[-1] if args else None
-        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple) and not _is_loopback(address[0]):
+        is_internet = self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple)
+        if is_internet and not _is_loopback(address[0]):
             _refuse(name, address)
         return original(self, *args)
 

@@ -96,7 +96,7 @@ class Running:
         return result
 
     def wait(self, deadline_s: float) -> int:
-        """Its exit code (negative: the signal's number). Raises `DeadlinePassed` if it still runs after `deadline_s`."""
+        """Its exit code (negative: a signal's number). Raises `DeadlinePassed` if it still runs after `deadline_s`."""
         try:
             code = self.process.wait(deadline_s)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """The guards that other tests rely on: each of them bites."""
 
 import asyncio
+import functools
 import os
 import socket
 import sys
@@ -8,10 +9,11 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 import netguard
 import ports
 import purity
-import pytest
 from processes import Processes
 from waiting import DeadlinePassed, wait_until
 
@@ -75,9 +77,9 @@ class TestPurity:
         "impure",
         [
             lambda folder: threading.Thread(target=print).start(),
-            lambda folder: time.sleep(0),
+            lambda folder: functools.partial(time.sleep, 0)(),
             lambda folder: socket.socket(),
-            lambda folder: open(folder / "file", "w"),
+            lambda folder: open(folder / "file", "w"),  # noqa: SIM115 - it never opens
             lambda folder: (folder / "file").write_text("text"),
             lambda folder: os.open(folder / "file", os.O_CREAT | os.O_WRONLY),
         ],
@@ -178,10 +180,9 @@ def pytester_run(processes: Processes, tmp_path: Path):
     def run(source: str, *, require_all: bool) -> tuple[int, str]:
         (tmp_path / "test_inner.py").write_text(source)
         here = Path(__file__).parent
-        child = processes.python(
-            "-m", "pytest", "-q", "-p", "no:cacheprovider", "--confcutdir", str(tmp_path), "-p", "conftest", "test_inner.py",
-            env={"REALTRADING_REQUIRE_ALL": "1" if require_all else "0", "PYTHONPATH": str(here)},
-        )  # fmt: skip
+        plugins = ["-p", "no:cacheprovider", "-p", "conftest", "--confcutdir", str(tmp_path)]
+        env = {"REALTRADING_REQUIRE_ALL": "1" if require_all else "0", "PYTHONPATH": str(here)}
+        child = processes.python("-m", "pytest", "-q", *plugins, "test_inner.py", env=env)
         code = child.wait(60)
         return code, child.out[-1].partition(" in ")[0]
 
