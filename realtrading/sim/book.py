@@ -132,7 +132,7 @@ class Book:
         return self.sells if buy else self.buys
 
     def quote(self, bids: Sequence[tuple[Decimal, Decimal]], asks: Sequence[tuple[Decimal, Decimal]]) -> None:
-        """Replace the house's quotes (best first). ValueError when they would cross each other or an account's order."""
+        """Replace the house's quotes (best first). ValueError when they would cross each other or a resting order."""
         best_bid = _edge(bids, self.buys)
         best_ask = _edge(asks, self.sells)
         if best_bid is not None and best_ask is not None and best_bid >= best_ask:

@@ -89,6 +89,11 @@ class Order:
         return self.status in LIVE
 
     @property
+    def may_rest(self) -> bool:
+        """True for an order that waits on the book for what it does not get at once."""
+        return self.type != "MARKET" and self.tif == "GTC"
+
+    @property
     def remaining(self) -> Decimal:
         """What has not been executed."""
         return self.qty - self.executed
@@ -103,6 +108,13 @@ class Order:
         if self.status == "PARTIALLY_FILLED" and self.executed == self.hidden_qty:
             return "NEW"
         return self.status
+
+    @property
+    def shown_expiry(self) -> str | None:
+        """Why the order expired, as answers tell it."""
+        if self.status == "FILLED" and self.hidden_qty:
+            return "EXCHANGE_CANCELED"
+        return self.expiry_reason
 
     @property
     def shown_executed(self) -> Decimal:

@@ -1,0 +1,97 @@
+"""Reading request parameters the way Binance does: what is legal, what is missing, what nobody asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from . import errors
+
+ENVELOPE = frozenset({"timestamp", "signature", "recvWindow", "apiKey"})
+"""Names that belong to the signed request, not to the order; the servers check them."""
+
+NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+INTEGER = r"^[0-9]{1,20}$"
+SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
+CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+_LEGAL = {legal: re.compile(legal, re.ASCII) for legal in (NUMBER, INTEGER, SYMBOL, CLIENT_ID)}
+_LARGEST_ID = 2**63 - 1
+
+
+class Params:
+    """One request's parameters; each is marked when read, `done` refuses what was left over."""
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self._raw = {name: value for name, value in raw.items() if name not in ENVELOPE}
+        self._read: set[str] = set()
+
+    def sent(self, name: str) -> bool:
+        """Whether the parameter was sent; does not count as reading it."""
+        return name in self._raw
+
+    def text(self, name: str, legal: str | None = None) -> str | None:
+        """An optional value. Raises -1105 when empty, -1100 when it does not match `legal`."""
+        self._read.add(name)
+        value = self._raw.get(name)
+        if value is None:
+            return None
+        if not value:
+            raise errors.empty_parameter(name)
+        if legal is not None and not _LEGAL[legal].fullmatch(value):
+            raise errors.illegal_chars(name, legal)
+        return value
+
+    def required(self, name: str, legal: str | None = None) -> str:
+        """A mandatory value. Raises -1102 when missing or empty, -1100 when illegal."""
+        if not self._raw.get(name):
+            raise errors.mandatory_missing(name)
+        value = self.text(name, legal)
+        assert value is not None
+        return value
+
+    def decimal(self, name: str) -> Decimal | None:
+        """An optional plain decimal; no sign, exponent, underscore or other digits than 0-9."""
+        value = self.text(name, NUMBER)
+        return None if value is None else Decimal(value)
+
+    def required_decimal(self, name: str) -> Decimal:
+        """A mandatory plain decimal."""
+        return Decimal(self.required(name, NUMBER))
+
+    def integer(self, name: str) -> int | None:
+        """An optional whole number. Raises -1108 beyond 64 bits."""
+        value = self.text(name, INTEGER)
+        if value is None:
+            return None
+        if int(value) > _LARGEST_ID:
+            raise errors.overflow(name)
+        return int(value)
+
+    def limit(self, default: int, largest: int) -> int:
+        """The `limit` parameter: `default` when missing, cut to `largest`. Raises -1130 below 1."""
+        value = self.integer("limit")
+        if value is None:
+            return default
+        if value < 1:
+            raise errors.invalid_data("limit")
+        return min(value, largest)
+
+    def flag(self, name: str) -> bool:
+        """An optional true/false, false when missing. Raises -1130 for anything else."""
+        value = self.text(name)
+        if value is not None and value.lower() not in ("true", "false"):
+            raise errors.invalid_data(name)
+        return value is not None and value.lower() == "true"
+
+    def refuse(self, *names: str) -> None:
+        """Raise -1106 for a parameter that this order type does not take."""
+        for name in names:
+            if name in self._raw:
+                raise errors.not_required(name)
+
+    def done(self) -> None:
+        """Raise -1104 when parameters are left that nobody read."""
+        unread = len(self._raw.keys() - self._read)
+        if unread:
+            raise errors.unread_parameters(len(self._raw) - unread, len(self._raw))

@@ -1,0 +1,110 @@
+"""A place request, read and checked as far as that needs no knowledge of the symbol or the account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from . import errors
+from .numbers import ZERO
+from .params import CLIENT_ID, SYMBOL, Params
+
+_PEG = ("pegPriceType", "pegOffsetType", "pegOffsetValue")
+_STOP = ("stopPrice",)
+_LOWEST_STRATEGY = 1_000_000
+_MODES = ("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER")
+
+
+@attrs.frozen(kw_only=True)
+class PlaceRequest:
+    """What the client asks for. `price` is zero for MARKET; of `qty` and `quote_qty` one is None."""
+
+    symbol: str
+    side: str
+    type: str
+    tif: str
+    price: Decimal
+    qty: Decimal | None
+    quote_qty: Decimal | None
+    client_id: str | None
+    stp: str | None
+    strategy_id: int | None
+    strategy_type: int | None
+
+
+def read_place(params: Params, *, extra: tuple[str, ...] = ()) -> PlaceRequest:
+    """Read POST /api/v3/order. `extra` names parameters of the endpoint beside those of the order.
+
+    Raises BinanceError -1100, -1102, -1104, -1105, -1106, -1115, -1116, -1117, -1130, -1134 or -2010.
+    """
+    symbol = params.required("symbol", SYMBOL)
+    side = params.required("side")
+    if side not in ("BUY", "SELL"):
+        raise errors.invalid_side()
+    kind = params.required("type")
+    if kind not in ("LIMIT", "MARKET", "LIMIT_MAKER"):
+        raise errors.invalid_type()
+    _refuse_unsupported(params, kind)
+    price, qty, quote_qty, tif = ZERO, None, None, "GTC"
+    if kind == "MARKET":
+        qty, quote_qty = _market_amounts(params)
+    else:
+        if kind == "LIMIT":
+            tif = params.required("timeInForce")
+            if tif not in ("GTC", "IOC", "FOK"):
+                raise errors.invalid_tif()
+        params.refuse("quoteOrderQty")
+        qty = params.required_decimal("quantity")
+        price = params.required_decimal("price")
+    request = PlaceRequest(
+        symbol=symbol,
+        side=side,
+        type=kind,
+        tif=tif,
+        price=price,
+        qty=qty,
+        quote_qty=quote_qty,
+        client_id=params.text("newClientOrderId", CLIENT_ID),
+        stp=_choice(params, "selfTradePreventionMode", _MODES),
+        strategy_id=params.integer("strategyId"),
+        strategy_type=params.integer("strategyType"),
+    )
+    if request.strategy_type is not None and request.strategy_type < _LOWEST_STRATEGY:
+        raise errors.bad_strategy_type()
+    _choice(params, "newOrderRespType", ("ACK", "RESULT", "FULL"))
+    for name in extra:
+        params.flag(name)
+    params.done()
+    return request
+
+
+def _market_amounts(params: Params) -> tuple[Decimal | None, Decimal | None]:
+    params.refuse("timeInForce", "price")
+    if params.sent("quantity"):
+        params.refuse("quoteOrderQty")
+        return params.required_decimal("quantity"), None
+    if not params.sent("quoteOrderQty"):
+        raise errors.one_of_missing("quantity", "quoteOrderQty")
+    return None, params.required_decimal("quoteOrderQty")
+
+
+def _refuse_unsupported(params: Params, kind: str) -> None:
+    params.refuse(*_STOP)
+    if kind == "LIMIT_MAKER":
+        params.refuse("timeInForce")
+    if params.sent("icebergQty"):
+        if kind == "MARKET":
+            params.refuse("icebergQty")
+        raise errors.rejected("Iceberg orders are not supported for this symbol.")
+    if params.sent("trailingDelta"):
+        raise errors.rejected("Trailing stop orders are not supported for this symbol.")
+    if any(params.sent(name) for name in _PEG):
+        raise errors.rejected("Pegged orders are not supported for this symbol.")
+
+
+def _choice(params: Params, name: str, values: tuple[str, ...]) -> str | None:
+    value = params.text(name)
+    if value is not None and value not in values:
+        raise errors.invalid_data(name)
+    return value
