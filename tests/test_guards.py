@@ -106,6 +106,19 @@ class TestPurity:
         assert "kept" == (tmp_path / "table").read_text()
         assert [] == attempts
 
+    def test_an_event_loop_may_run(self, tmp_path: Path) -> None:
+        """A coroutine may be driven by asyncio, whose self-pipe reaches nobody."""
+
+        async def answer() -> int:
+            await asyncio.sleep(0)
+            return 42
+
+        with pytest.MonkeyPatch.context() as patch:
+            attempts = purity.forbid(patch, tool_cache=tmp_path)
+
+            assert 42 == asyncio.run(answer())
+        assert [] == attempts
+
 
 class TestWaiting:
     def test_first_truthy_answer_is_returned(self) -> None:
