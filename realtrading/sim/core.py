@@ -12,7 +12,7 @@ import attrs
 from . import errors, events
 from .fees import FeeSchedule
 from .ledger import HOUSE, Ledger
-from .lies import Lies
+from .planted import PlantedLies
 from .numbers import ZERO, up
 from .orders import Fill, Order, Prevention
 from .pair import Pair
@@ -30,7 +30,7 @@ class Core:
         self.pairs = {rules.symbol: Pair(rules) for rules in symbols}
         self.ledger = Ledger()
         self.fee = fee
-        self.lies = Lies()
+        self.lies = PlantedLies()
         self.events: list[Event] = []
         self._rng = random.Random(seed)
         self._touched: dict[int, dict[str, None]] = {}

@@ -11,7 +11,7 @@ import attrs
 from . import events, payloads, truth
 from .core import Core, Event
 from .fees import FeeSchedule
-from .lies import Lies
+from .planted import PlantedLies
 from .matching import Matcher
 from .pair import Pair
 from .public import RATE_LIMITS, DepthView, Public, Symbols
@@ -53,7 +53,7 @@ class Exchange:
         return {symbol: pair.rules for symbol, pair in self.core.pairs.items()}
 
     @property
-    def lies(self) -> Lies:
+    def lies(self) -> PlantedLies:
         """Planted lies for a judge's self-test; none unless told."""
         return self.core.lies
 
@@ -205,7 +205,7 @@ class Exchange:
         """GET /ticker/bookTicker."""
         return self._public.ticker_book(symbols)
 
-    def ticker_24hr(self, symbols: Symbols = None, *, now_ms: int, mini: bool = False) -> Any:
+    def ticker_24hr(self, symbols: Symbols, now_ms: int, *, mini: bool = False) -> Any:
         """GET /ticker/24hr."""
         return self._public.ticker_24hr(symbols, now_ms, mini=mini)
 

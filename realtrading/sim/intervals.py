@@ -18,9 +18,14 @@ _FIXED = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def known(interval: str) -> bool:
+    """Whether Binance has klines of this interval."""
+    return interval == "1M" or interval in _FIXED
+
+
 def check(interval: str) -> None:
     """Raise -1120 for an interval that does not exist."""
-    if interval != "1M" and interval not in _FIXED:
+    if not known(interval):
         raise errors.bad_interval()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .fees import FeeSchedule
 from .ledger import Account
-from .lies import Lies
+from .planted import PlantedLies
 from .numbers import ZERO, wire
 from .orders import Fill, Order, Prevention
 
@@ -176,7 +176,7 @@ def my_trade(fill: Fill) -> Json:
     }
 
 
-def account(holder: Account, assets: list[str], fee: FeeSchedule, lies: Lies, *, omit_zero: bool) -> Json:
+def account(holder: Account, assets: list[str], fee: FeeSchedule, lies: PlantedLies, *, omit_zero: bool) -> Json:
     """The answer of GET /account, lies included."""
     balances: list[Json] = []
     for asset in assets:
