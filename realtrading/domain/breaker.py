@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from .limits import RealTradingConfig
 from .orders import RealOrder
 from .reasons import Reason
-from .settings import RealTradingConfig
 from .values import Now
 
 
@@ -33,7 +33,7 @@ ACCOUNT = "account"
 
 @attrs.frozen(kw_only=True)
 class BreakerCause:
-    """One reason to be open. The same kind and scope again replaces the token; only a fact naming the token removes it."""
+    """One reason to be open. The same kind and scope again replaces the token; a fact naming the token removes it."""
 
     kind: CauseKind
     scope: str
@@ -44,8 +44,11 @@ class BreakerCause:
 
 @attrs.frozen(kw_only=True)
 class CircuitBreakerState:
-    """The seed's view: open or not, consecutive errors, since when (UTC), the last error. `half_open`: one probe may pass.
+    """The seed's view: open or not, consecutive errors, since when (UTC), the last error.
 
+    M-5: this `error_count` is the only one in the house; the engine's `consecutive_errors` shows it. M-9: the errors that
+    open it and the probe that closes it each have their event (`has_opened`, `has_closed`), and `last_error` stays
+    readable after the close. `half_open`: one probe may pass;
     `probe` is the order that is out as the probe, `probe_at` when it passed (UTC).
     """
 
@@ -73,7 +76,7 @@ class BreakerBook:
 
 @attrs.frozen(kw_only=True)
 class Pass:
-    """The order may go on. `gate` None: it passes shut gates too. `probe`: it is the one probe; say so with `probe_sent`."""
+    """The order may go on. `gate` None: it passes shut gates too. `probe`: it is the probe; say `probe_sent`."""
 
     gate: int | None
     probe: bool = False
@@ -97,9 +100,9 @@ _ERRORS_OF_THE_VENUE = frozenset({
 })
 
 COUNTS_AS_ERROR: Mapping[Reason, bool] = {reason: reason in _ERRORS_OF_THE_VENUE for reason in Reason}
-"""Which refusals are errors in the breaker's eyes. An empty wallet, a filter, a post-only order that would have taken, and
-every refusal of our own are expected answers. An unknown outcome counts when it becomes unknown, so its proof of absence
-(VENUE_ABSENT) does not count again."""
+"""Which refusals are errors in the breaker's eyes. An empty wallet, a filter, a post-only order that would have taken,
+and every refusal of our own are expected answers. An unknown outcome counts when it becomes unknown, so its proof of
+absence (VENUE_ABSENT) does not count again."""
 
 
 def open_cause(book: BreakerBook, kind: CauseKind, scope: str, token: str, detail: str, now: Now) -> BreakerBook:
@@ -194,8 +197,8 @@ def probe_returned(book: BreakerBook, order_id: str) -> BreakerBook:
 def may_pass(book: BreakerBook, order: RealOrder, reduces: bool) -> Pass | Blocked:
     """May the order go on? Orders that only reduce pass every cause; a shut door must never keep anyone in the room.
 
-    `reduces` is risk's judgement by quantities. The role alone opens nothing: an order that calls itself an exit and adds
-    exposure is an entry. Of several causes in scope the oldest is named.
+    `reduces` is risk's judgement by quantities. The role alone opens nothing: an order that calls itself an exit and
+    adds exposure is an entry. Of several causes in scope the oldest is named.
     """
     if reduces:
         return Pass(gate=None)
@@ -213,8 +216,8 @@ def may_pass(book: BreakerBook, order: RealOrder, reduces: bool) -> Pass | Block
 def in_scope(scope: str, order: RealOrder) -> bool:
     """Does a cause of this scope concern the order?
 
-    An asset concerns every symbol whose name begins or ends with it: that may stop one order too many, never one too few,
-    and needs no symbol rules.
+    An asset concerns every symbol whose name begins or ends with it: that may stop one order too many, never one too
+    few, and needs no symbol rules.
     """
     kind, _, name = scope.partition(":")
     if kind == "symbol":

@@ -1,4 +1,4 @@
-"""What risk keeps: commitments of live orders, merged so that order and repetition do not matter, and the day of the loss limit.
+"""What risk keeps: commitments of live orders, merged so that order and repetition do not matter, and the day.
 
 The rules that judge an order against them are in `risk_rules`.
 """
@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import attrs
 
+from .limits import HUNDRED, RealTradingConfig
 from .orders import OrderState, RealOrder
 from .positions import PositionBook
-from .settings import HUNDRED, RealTradingConfig
 from .valuation import Valuation, mark
 from .values import ONE, RATIO_STEP, ZERO, Quote, Side, ratio
 
@@ -21,7 +21,7 @@ FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.RE
 
 @attrs.frozen(kw_only=True)
 class Commitment:
-    """What one order may still do: `ceiling` (original quantity; cumulative once final) minus `applied` (booked by positions).
+    """What one order may still do: `ceiling` (original quantity; cumulative once final) minus `applied` (booked).
 
     Merged only by maximum of `applied`, and by finality of `ceiling`; so order, repetition and lateness do not matter.
     `executed` is the greatest cumulative quantity heard. `worst_price` (quote per base; 0 = not known yet) values it;
@@ -96,7 +96,7 @@ def priced(commitment: Commitment, order: RealOrder, worst_price: Decimal) -> Co
 
 
 def with_order(commitment: Commitment, order: RealOrder) -> Commitment:
-    """Merge what is said of the order: the greatest executed quantity counts, and a final order can do no more than that."""
+    """Merge what is said of the order: the greatest executed quantity counts; a final order can do no more."""
     executed = max(commitment.executed, order.executed_quantity)
     final = commitment.final or order.state in FINAL_STATES
     ceiling = executed if final else max(commitment.ceiling, executed)
@@ -132,8 +132,8 @@ class RiskDay:
 
     `start` holds what `day_results` said at the roll: per position book its result in quote units, and per book and
     third asset (`strategy/symbol:ASSET`) the fees paid. Kept in their own units, so that only the day's *change* is
-    valued: a fee coin that doubles makes no loss out of last year's fees. `breached` stays true for the rest of the day; the
-    breaker's LOSS cause, opened by `LimitBreached`, outlives the roll and waits for a person.
+    valued: a fee coin that doubles makes no loss out of last year's fees. `breached` stays true for the rest of the day;
+    the breaker's LOSS cause, opened by `LimitBreached`, outlives the roll and waits for a person.
     """
 
     day: date
@@ -142,7 +142,7 @@ class RiskDay:
 
 
 def day_results(books: Iterable[PositionBook], quotes: Mapping[str, Quote]) -> dict[str, Decimal] | None:
-    """Lifetime result of each book: realised plus unrealised at the mark, and its third-asset fees; keys as in `RiskDay`.
+    """Lifetime result of each book: realised plus unrealised at the mark, and its third-asset fees (keys: `RiskDay`).
 
     None when an open position has no quote: its result is then not known.
     """
@@ -188,7 +188,7 @@ def breached(result: Decimal, config: RealTradingConfig) -> bool:
 
 
 def roll_day(day: RiskDay | None, today: date, results: Mapping[str, Decimal]) -> RiskDay:
-    """The day to count in: a new one when `today` (UTC) is later, else the old one; a clock set back rolls nothing back.
+    """The day to count in: a new one when `today` (UTC) is later, else the old one, also when a clock is set back.
 
     When `day_results` is None at midnight, the roll waits until it is known, and the old day counts on.
     """

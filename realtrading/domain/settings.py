@@ -1,184 +1,36 @@
-"""Everything a person may decide, as values: the seed's limits and the settings of one engine.
-
-Both check themselves and name every mistake at once (`BadSettings`). Reading a file is `realtrading.config`'s job.
-"""
+"""Everything a person decides about one engine, as one checked value; `realtrading.config` reads it from a file."""
 from __future__ import annotations
 
 import enum
 import hashlib
+import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
-from realtrading.errors import BadInput
+from .limits import BadSettings, Mistake, RealTradingConfig
+from .values import is_strategy_name, plain
 
-from .values import ZERO, BadAmount, amount, is_strategy_name, plain
-
-HUNDRED = Decimal(100)
-DAY_SECS = 86_400
-
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{1,29}", re.ASCII)
-_ASSET = re.compile(r"[A-Z0-9]{1,15}", re.ASCII)
-_PREFIX = re.compile(r"[a-z]{1,4}", re.ASCII)
-_USE = re.compile(r"(?P<where>[^:]+(?:\.py)?):(?P<name>[^\W\d]\w*)")
-
-
-@attrs.frozen(kw_only=True)
-class Mistake:
-    """One thing that is wrong: where (`section`, `key`), and what, with what would be allowed."""
-
-    section: str
-    key: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"[{self.section}] {self.key}: {self.what}" if self.key else f"[{self.section}]: {self.what}"
-
-
-class BadSettings(BadInput):
-    """Settings that contradict themselves; `mistakes` holds every one, `str()` has one line for each. Exit code 4."""
-
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
-        super().__init__("\n".join(str(mistake) for mistake in mistakes), exit_code=4)
-        self.mistakes = tuple(mistakes)
-
-
-def _amount_or_raw(value: Any) -> Any:
-    """An exact amount, or the thing itself, so that `__attrs_post_init__` can name every bad field at once."""
-    try:
-        return amount(value)
-    except BadAmount:
-        return value
-
-
-def _limit(default: str) -> Decimal:
-    return attrs.field(default=Decimal(default), converter=_amount_or_raw)  # type: ignore[no-any-return]
-
-
-@attrs.frozen(kw_only=True)
-class RealTradingConfig:
-    """The seed's limits and intervals, and two more. Every amount is in the *reporting asset*; `_usdt` is the seed's word for it.
-
-    M-8, the defaults: the seed gives three; the others are chosen for the first days on the testnet, where an account
-    holds about 10,000 USDT: small enough that a runaway strategy is a lesson and not a loss, large enough for the venue's
-    smallest order (5 to 10 USDT). Each field says why. M-5, the two time-outs: `order_timeout_secs` is how long an order
-    may wait to be filled; `stale_order_timeout_secs` is the net below it, drawn by reconciliation.
-
-    Raises `BadSettings` with every mistake at once.
-    """
-
-    max_position_size_usdt: Decimal = _limit("100")
-    """Largest value of one symbol's position, with what its live orders may still add. 1 % of a testnet account."""
-
-    max_total_exposure_usdt: Decimal = _limit("500")
-    """Largest value of all positions and live entries together. Five full positions: 5 % of a testnet account."""
-
-    max_daily_loss_usdt: Decimal = _limit("50")
-    """Loss since 00:00 UTC, open positions at their mark, at which entries end. A tenth of the whole exposure: no calm day
-    reaches it, a strategy that has run wild does."""
-
-    max_positions: int = 5
-    """Largest number of symbols with a position or a live entry. Total exposure divided by position size."""
-
-    risk_per_trade_percent: Decimal = _limit("2")
-    """Largest value of one entry, in % of the house's own ledger total of the reporting asset. Two of a hundred is the
-    field's customary figure; it shrinks the entries of an account that has shrunk."""
-
-    circuit_breaker_errors: int = 3
-    """Consecutive errors of the venue that open the breaker (seed)."""
-
-    circuit_breaker_cooldown_secs: int = 300
-    """Seconds after which one probe order may pass an error-opened breaker (seed)."""
-
-    reconciliation_interval_secs: int = 300
-    """Seconds between two reconciliation rounds when nothing else asks for one (seed)."""
-
-    stale_order_timeout_secs: int = 300
-    """Age in seconds at which reconciliation cancels an own, not deliberately resting order that it still finds open:
-    the net for orders whose time-out was lost, adopted ones included. One reconciliation interval."""
-
-    default_slippage_percent: Decimal = _limit("0.1")
-    """Price buffer in %: a LIMIT without a price is put this far through the touch, and a market buy is valued this far
-    above the ask. About ten ticks of a liquid pair: filled at once, yet bounded."""
-
-    order_timeout_secs: int = 60
-    """Seconds after its creation at which an unfilled, not deliberately resting order is cancelled. A minute: an order
-    priced through the touch that is still open then was priced wrongly."""
-
-    max_order_value_usdt: Decimal = _limit("100")
-    """Largest value of a single order: the guard against a misplaced digit. One full position."""
-
-    quote_age_max_secs: int = 5
-    """Oldest quote in seconds that an entry may be judged by. A liquid book moves several times a second; five seconds of
-    silence mean that the stream is ill."""
-
-    def __attrs_post_init__(self) -> None:
-        wrong = self._ranges()
-        if not wrong:
-            wrong = self._relations()
-        if wrong:
-            raise BadSettings(wrong)
-
-    def _ranges(self) -> list[Mistake]:
-        checks = [_check_amount(name, getattr(self, name)) for name in AMOUNTS]
-        checks += [_check_percent(name, getattr(self, name), *bounds) for name, bounds in PERCENTS.items()]
-        checks += [_check_count(name, getattr(self, name), largest) for name, largest in COUNTS.items()]
-        return [mistake for mistake in checks if mistake is not None]
-
-    def _relations(self) -> list[Mistake]:
-        wrong = []
-        if self.max_total_exposure_usdt < self.max_position_size_usdt:
-            wrong.append(Mistake(section="limits", key="max_total_exposure_usdt", what=(
-                f"{plain(self.max_total_exposure_usdt)} is below max_position_size_usdt "
-                f"{plain(self.max_position_size_usdt)} (allowed: at least that)")))
-        if self.stale_order_timeout_secs < self.order_timeout_secs:
-            wrong.append(Mistake(section="limits", key="stale_order_timeout_secs", what=(
-                f"{self.stale_order_timeout_secs} is below order_timeout_secs {self.order_timeout_secs} "
-                "(allowed: at least that)")))
-        return wrong
-
-
-AMOUNTS = ("max_position_size_usdt", "max_total_exposure_usdt", "max_daily_loss_usdt", "max_order_value_usdt")
-PERCENTS = {"risk_per_trade_percent": (False, HUNDRED), "default_slippage_percent": (True, Decimal(10))}
-COUNTS = {
-    "max_positions": 10_000,
-    "circuit_breaker_errors": 1_000,
-    "circuit_breaker_cooldown_secs": DAY_SECS,
-    "reconciliation_interval_secs": DAY_SECS,
-    "stale_order_timeout_secs": 30 * DAY_SECS,
-    "order_timeout_secs": 30 * DAY_SECS,
-    "quote_age_max_secs": DAY_SECS,
-}
-
-
-def _shown(value: object) -> str:
-    text = plain(value) if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 20 else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _check_amount(name: str, value: object) -> Mistake | None:
-    if isinstance(value, Decimal) and value.is_finite() and value > ZERO and value.adjusted() < 20:
-        return None
-    return Mistake(section="limits", key=name, what=f"{_shown(value)} (allowed: a plain number above 0)")
-
-
-def _check_percent(name: str, value: object, zero_too: bool, largest: Decimal) -> Mistake | None:
-    if isinstance(value, Decimal) and value.is_finite() and ZERO <= value <= largest and (zero_too or value > ZERO):
-        return None
-    smallest = "from 0" if zero_too else "above 0"
-    return Mistake(section="limits", key=name, what=f"{_shown(value)} (allowed: a number {smallest} to {plain(largest)})")
-
-
-def _check_count(name: str, value: object, largest: int) -> Mistake | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= largest:
-        return None
-    return Mistake(section="limits", key=name, what=f"{_shown(value)} (allowed: a whole number from 1 to {largest})")
+__all__ = [
+    "BadSettings",
+    "Durability",
+    "Listen",
+    "Mistake",
+    "Mode",
+    "RealTradingConfig",
+    "Settings",
+    "StrategySettings",
+    "VenueUrls",
+    "config_digest",
+    "is_loopback",
+]
 
 
 class Mode(enum.StrEnum):
@@ -220,8 +72,8 @@ class Listen:
 
 @attrs.frozen(kw_only=True)
 class StrategySettings:
-    """One strategy: its name (part of every client id), the class to `use` ("module:Class" or "path.py:Class"), the symbols
-    it may trade, and its own `config`, checked by the strategy's class."""
+    """One strategy: its name (part of every client id), the class to `use` ("module:Class" or "path.py:Class"), the
+    symbols it may trade, and its own `config`, checked by the strategy's class."""
 
     name: str
     use: str
@@ -239,8 +91,8 @@ class Settings:
     """One engine's settings, checked. Raises `BadSettings` with every mistake at once.
 
     `symbols` are all that may be traded; `reporting_asset` is the unit of every limit; `prefix` begins every client id;
-    `confirm_account` is the uid the key's account must have (required in mode live). `venue` is given in mode simulated and
-    only there. `key_file` and `secret_file` None: from the service manager's credentials folder. `metrics_listen` None:
+    `confirm_account` is the uid the key's account must have (required in mode live). `venue` is given in mode simulated
+    and only there. `key_file` and `secret_file` None: from the service manager's credentials folder. `metrics_listen` None:
     no exporter.
     """
 
@@ -260,11 +112,130 @@ class Settings:
     durability: Durability = attrs.field(default=Durability.POWER, converter=Durability)
 
     def __attrs_post_init__(self) -> None:
-        wrong = settings_mistakes(self)
+        wrong = tuple(_mistakes(self))
         if wrong:
             raise BadSettings(wrong)
 
 
 def config_digest(settings: Settings) -> str:
     """SHA-256 (hex) over the canonical effective settings: equal meaning, equal digest. No secret is part of it."""
-    return ""
+    text = json.dumps(_canonical(attrs.asdict(settings)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """`value` in JSON's terms, with one spelling for equal amounts."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return plain(value) if value.is_finite() else str(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return str(value) if isinstance(value, Path) else value
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and the addresses that never leave the machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# -- the checks ---------------------------------------------------------------
+
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._-]{1,29}", re.ASCII)
+_ASSET = re.compile(r"[A-Z0-9]{1,15}", re.ASCII)
+_PREFIX = re.compile(r"[a-z]{1,4}", re.ASCII)
+_USE = re.compile(r"[^:\s][^:]*:[^\W\d]\w*")
+_URLS = {"rest_url": ("http", "https"), "ws_api_url": ("ws", "wss"), "stream_url": ("ws", "wss")}
+
+
+def _mistakes(settings: Settings) -> Iterator[Mistake]:
+    yield from _engine(settings)
+    yield from _venue(settings)
+    if (settings.key_file is None) != (settings.secret_file is None):
+        missing = "key_file" if settings.key_file is None else "secret_file"
+        yield Mistake(section="credentials", key=missing, what="missing (allowed: both files, or no section at all)")
+    yield from _strategies(settings)
+    listen = settings.metrics_listen
+    if listen is not None and not is_loopback(listen.host):
+        yield Mistake(section="metrics", key="listen", what=f"{str(listen)!r} (allowed: a loopback address)")
+    if listen is not None and not 0 <= listen.port <= 65535:
+        yield Mistake(section="metrics", key="listen", what=f"port {listen.port} (allowed: 0 to 65535)")
+
+
+def _engine(settings: Settings) -> Iterator[Mistake]:
+    if not settings.symbols:
+        yield Mistake(section="engine", key="symbols", what='missing or empty (allowed: a list such as ["BTCUSDT"])')
+    yield from _symbols("engine", settings.symbols)
+    if not _ASSET.fullmatch(settings.reporting_asset):
+        yield Mistake(section="engine", key="reporting_asset", what=(
+            f"{settings.reporting_asset!r} (allowed: an asset such as \"USDT\")"))
+    if not _PREFIX.fullmatch(settings.prefix):
+        yield Mistake(section="engine", key="prefix", what=f"{settings.prefix!r} (allowed: 1 to 4 letters a-z)")
+    uid = settings.confirm_account
+    if uid is None and settings.mode is Mode.LIVE:
+        yield Mistake(section="engine", key="confirm_account", what=(
+            "missing (mode live needs the uid of the account that is meant, so that a wrong key cannot trade)"))
+    if uid is not None and uid < 1:
+        yield Mistake(section="engine", key="confirm_account", what=f"{uid} (allowed: the account's uid, above 0)")
+
+
+def _symbols(section: str, symbols: Iterable[str]) -> Iterator[Mistake]:
+    seen = set()
+    for symbol in symbols:
+        if not _SYMBOL.fullmatch(symbol):
+            yield Mistake(section=section, key="symbols", what=f"{symbol!r} (allowed: capitals such as \"BTCUSDT\")")
+        elif symbol in seen:
+            yield Mistake(section=section, key="symbols", what=f"{symbol!r} stands there twice (allowed: once)")
+        seen.add(symbol)
+
+
+def _venue(settings: Settings) -> Iterator[Mistake]:
+    urls = settings.venue
+    if settings.mode is not Mode.SIMULATED:
+        if urls is not None:
+            yield Mistake(section="venue", key="", what=(
+                f"not allowed in mode {settings.mode}: its addresses are fixed (allowed: only in mode simulated)"))
+        return
+    if urls is None:
+        yield Mistake(section="venue", key="", what=(
+            f"missing (mode simulated needs {', '.join(_URLS)}, as `realtrading sim serve` prints them)"))
+        return
+    for key, schemes in _URLS.items():
+        yield from _url(key, getattr(urls, key), schemes)
+
+
+def _url(key: str, url: str, schemes: tuple[str, str]) -> Iterator[Mistake]:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in schemes and is_loopback(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        yield Mistake(section="venue", key=key, what=(
+            f"{url!r} (allowed: a loopback address such as \"{schemes[0]}://127.0.0.1:17881\")"))
+
+
+def _strategies(settings: Settings) -> Iterator[Mistake]:
+    names = set()
+    for strategy in settings.strategies:
+        section = f"strategy.{strategy.name}"
+        if not is_strategy_name(strategy.name):
+            yield Mistake(section=section, key="", what=(
+                "not a strategy's name (allowed: 1 to 12 of a-z and 0-9, beginning with a letter)"))
+        if strategy.name in names:
+            yield Mistake(section=section, key="", what="stands there twice (allowed: once)")
+        names.add(strategy.name)
+        if not _USE.fullmatch(strategy.use):
+            yield Mistake(section=section, key="use", what=(
+                f"{strategy.use!r} (allowed: \"module:Class\" or \"path.py:Class\")"))
+        if not strategy.symbols:
+            yield Mistake(section=section, key="symbols", what="empty (allowed: some of [engine] symbols)")
+        yield from _symbols(section, strategy.symbols)
+        for symbol in strategy.symbols:
+            if symbol not in settings.symbols and _SYMBOL.fullmatch(symbol):
+                yield Mistake(section=section, key="symbols", what=f"{symbol!r} is not one of [engine] symbols")

@@ -29,7 +29,8 @@ class Valuation:
     rules: Mapping[str, SymbolRules]
 
     def rate(self, asset: str, since: float | None = None) -> Decimal | None:
-        """Reporting-asset price of one unit of `asset`, or None without a path. `since` (monotonic seconds) ignores older quotes."""
+        """Reporting-asset price of one unit of `asset`, or None without a path. Quotes from before `since` (monotonic
+        seconds) are ignored."""
         if asset == self.reporting_asset:
             return ONE
         direct = self._step(asset, self.reporting_asset, since)
