@@ -45,7 +45,7 @@ lock: .tools/uv/.done ## resolve the newest versions that setup.cfg admits into 
 
 clean: ## remove what these targets made, virtual environments and caches included
 	rm -rf .venv .venv-3.* .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .demo build *.egg-info
-	find realtrading tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # --- virtual environments -------------------------------------------------------------------------------------------
 
