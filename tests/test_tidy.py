@@ -104,7 +104,8 @@ def pure_rooms_stay_pure(module: Module) -> Iterator[Finding]:
     if module.room not in BANNED_MODULES:
         return
     for target, line in module.imports():
-        if target.partition(".")[0] in BANNED_MODULES[module.room]:
+        # a pure path is a text with rules and reads no disk
+        if target.partition(".")[0] in BANNED_MODULES[module.room] and target != "pathlib.PurePath":
             yield module.at(line, f"{module.room}/ must not import {target}")
     for node in module.nodes(ast.Name, ast.Attribute):
         name = dotted(node)
@@ -158,11 +159,11 @@ def nobody_holds_a_ref(module: Module) -> Iterator[Finding]:
 
 
 def only_main_exits(module: Module) -> Iterator[Finding]:
-    if module.name == "__main__":
+    if module.name.endswith("__main__"):
         return
     for node in module.nodes(ast.Name, ast.Attribute):
         if dotted(node) in {"sys.exit", "os._exit", "os.abort", "exit", "quit"}:
-            yield module.at(node, f"{dotted(node)}: only __main__.py ends the process")
+            yield module.at(node, f"{dotted(node)}: only a __main__.py ends the process")
 
 
 # --- what can be read in one sitting ----------------------------------------------------------------------------------
