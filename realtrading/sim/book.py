@@ -38,6 +38,7 @@ class Side:
         self.queues: dict[Decimal, deque[Order]] = {}
         self.prices: list[Decimal] = []
         self.house: list[HouseLevel] = []
+        self.taken = False
 
     def add(self, order: Order) -> None:
         """Put the order behind all others of its price."""
@@ -78,6 +79,7 @@ class Side:
 
     def take_house(self, level: HouseLevel, qty: Decimal) -> None:
         """Take `qty` from the house's best level."""
+        self.taken = True
         level.qty -= qty
         if not level.qty:
             self.house.pop(0)
@@ -131,6 +133,11 @@ class Book:
         """The side that a buy (or sell) order trades with."""
         return self.sells if buy else self.buys
 
+    @property
+    def taken(self) -> bool:
+        """Whether accounts took from the house's quotes since they were laid."""
+        return self.buys.taken or self.sells.taken
+
     def quote(self, bids: Sequence[tuple[Decimal, Decimal]], asks: Sequence[tuple[Decimal, Decimal]]) -> None:
         """Replace the house's quotes (best first). ValueError when they would cross each other or a resting order."""
         best_bid = _edge(bids, self.buys)
@@ -139,6 +146,7 @@ class Book:
             raise ValueError(f"house quotes would cross the book: bid {best_bid} against ask {best_ask}")
         self.buys.house = [HouseLevel(price, qty) for price, qty in bids]
         self.sells.house = [HouseLevel(price, qty) for price, qty in asks]
+        self.buys.taken = self.sells.taken = False
         self.update_id += 1
 
 
