@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from realtrading.errors import HouseError
@@ -72,8 +73,9 @@ class House:
             "on_fatal": on_fatal,
             "on_event": on_event,
         }
-        callbacks = Callbacks(**{name: call for name, call in given.items() if call is not None}) # type:
-        ignore[arg-type] self.supervisor = Supervisor(self, callbacks, dice)
+        chosen: dict[str, Any] = {name: call for name, call in given.items() if call is not None}
+        callbacks = Callbacks(**chosen)
+        self.supervisor = Supervisor(self, callbacks, dice)
         self.seeded = None if seed is None else SeededDesk(self, dice)
         self._desks: dict[str, Desk] = {}
         for mailbox in self._mailboxes.values():
@@ -114,8 +116,8 @@ class House:
             self.supervisor.open()
         for mailbox in self._mailboxes.values():
             self.supervisor.start(mailbox)
-            if not self._wait_for(lambda box=mailbox: self._settled_start(box), deadline_mono) or mailbox.given_up:
-            # type: ignore[misc] self.stop(5.0)
+            if not self._wait_for(partial(self._settled_start, mailbox), deadline_mono) or mailbox.given_up:
+                self.stop(5.0)
                 raise HouseError(f"actor {mailbox.name} does not start: {', '.join(mailbox.failures) or 'no answer'}")
         if self.seeded is None:
             self._ticker.open()
@@ -147,20 +149,24 @@ class House:
         clean = self._ticker.close(timeout_s)
         clean = self.supervisor.close(timeout_s) and clean
         for mailbox in reversed(self._mailboxes.values()):
-            life = mailbox.incumbent
-            if life is not None and not mailbox.stopped:
-                desk = self._desk(mailbox.spec.desk)
-                desk.request_stop(life)
-                if self.seeded is not None:
-                    desk.do_chores(desk.shift)
-                elif desk.is_dead():
-                    life.actor.retire() if life.actor is not None else None
-                else:
-                    share_s = max(0.0, deadline_mono - time.monotonic()) / 2
-                    clean = self._wait_for(lambda box=mailbox: box.stopped, time.monotonic() + share_s) and clean #
-                    type: ignore[misc] for desk in self._desks.values():
+            clean = self._stop_actor(mailbox, deadline_mono) and clean
+        for desk in self._desks.values():
             clean = desk.close(max(0.0, deadline_mono - time.monotonic())) and clean
         return clean
+
+    def _stop_actor(self, mailbox: Mailbox, deadline_mono: float) -> bool:
+        life, desk = mailbox.incumbent, self._desk(mailbox.spec.desk)
+        if life is None or mailbox.stopped:
+            return True
+        if desk.is_dead():
+            if life.actor is not None:
+                life.actor.retire()
+            return True
+        desk.request_stop(life)
+        if self.seeded is not None:
+            return desk.do_chores(desk.shift)
+        share_s = max(0.0, deadline_mono - time.monotonic()) / 2  # one that hangs must leave time for the others
+        return self._wait_for(lambda: mailbox.stopped, time.monotonic() + share_s)
 
     def restart(self, name: str) -> None:
         """Fence this actor and start a successor, costing no budget. Raises KeyError for an unknown name."""

@@ -117,7 +117,7 @@ class Mailbox:
         self.commit: Commit | None = None
         self.ring: Callable[[], None] = _nobody_to_wake
         self.busy_since: Callable[[Mailbox], float | None] = _never_busy
-        # What the ladder remembers: failed tries by letter seq, and how many letters go one by one after a failed batch.
+        # The ladder's memory: failed tries by letter seq, and how many letters go one by one after a failed batch.
         self.tries: dict[int, int] = {}
         self.singles = 0
         self.fault: FaultKind | None = None

@@ -100,8 +100,8 @@ class PostOffice:
     def plan(
         self, mailbox: Mailbox, handled: tuple[Letter, ...], answer: Iterable[object], owns: tuple[type, ...]
     ) -> Commit:
-        """Look up everything an answer needs, so that carrying it out cannot fail. Raises HouseError without a
-        route.""" entries: list[Entry] = []
+        """Look up all an answer needs, so that carrying it out cannot fail. Raises HouseError without a route."""
+        entries: list[Entry] = []
         outgoing: list[tuple[Mailbox, Letter]] = []
         cause = handled[-1].seq
         for message in answer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from realtrading.runtime.mailbox import Mailbox
-from realtrading.runtime.metrics import Family, HistogramValue
+from realtrading.runtime.metrics import Family, HistogramValue, Kind
 
 PREFIX = "realtrading_"
 
@@ -64,9 +64,8 @@ def take_snapshot(mailbox: Mailbox, now_mono: float, now_utc_s: float) -> ActorS
 def actor_families(actors: tuple[ActorSnapshot, ...]) -> list[Family]:
     """The Actors group of the metric list. Every label set known beforehand is there from the start, at zero."""
 
-    def each(name: str, kind: str, text: str, value: str) -> Family:
-        return Family(PREFIX + name, kind, text, [({"actor": a.name}, getattr(a, value)) for a in actors])  # type:
-        ignore[arg - type]
+    def each(name: str, kind: Kind, text: str, value: str) -> Family:
+        return Family(PREFIX + name, kind, text, [({"actor": a.name}, getattr(a, value)) for a in actors])
 
     failures = [
         ({"actor": a.name, "exception": exception}, count) for a in actors for exception, count in a.failures.items()

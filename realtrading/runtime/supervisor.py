@@ -264,8 +264,8 @@ class Supervisor:
     # --- one end -------------------------------------------------------------------------------------------------
 
     def _end(self, life: Incarnation, cause: Cause, failure: BaseException) -> None:
-        """A life is over, its pen ours: finish what it had committed, close, judge its letter, arrange the
-        successor.""" mailbox = life.mailbox
+        """A life is over, its pen ours: finish what it had committed, close, arrange the successor."""
+        mailbox = life.mailbox
         if mailbox.incumbent is not life or life.ended:
             return
         life.ended = True
