@@ -47,9 +47,10 @@ class SubmitOrder:
 
 @attrs.frozen(kw_only=True)
 class VetOrder:
-    """orders -> risk: may this order be held against the limits?"""
+    """orders -> risk: may this order be held against the limits? After `valid_until_mono` it is not signed any more."""
 
     order: RealOrder
+    valid_until_mono: float
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +59,7 @@ class GateOrder:
 
     order: RealOrder
     reduces: bool
+    valid_until_mono: float
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +68,7 @@ class RecordOrder:
 
     order: RealOrder
     gate: int | None
+    valid_until_mono: float
 
 
 @attrs.frozen(kw_only=True)

@@ -316,6 +316,19 @@ class CommitmentHeld(Event):
 
 
 @attrs.frozen(kw_only=True)
+class OrderHeard(Event):
+    """Risk's copy of a live order that could not be priced yet (ephemeral)."""
+
+    durable: ClassVar[bool] = False
+    order_id: str
+    order: RealOrder | None
+
+    def entries(self) -> Iterable[Entry]:
+        """The copy's row."""
+        return (("orders_heard", self.order_id, self.order),)
+
+
+@attrs.frozen(kw_only=True)
 class PositionHeard(Event):
     """Risk's copy of a position's total (ephemeral)."""
 
@@ -482,6 +495,14 @@ class KeeperLost(Event):
     cause: str
     letter: str
     token: int
+
+
+@attrs.frozen(kw_only=True)
+class MailboxFilled(Event):
+    """A money mailbox passed its soft cap."""
+
+    name: str
+    waiting: int
 
 
 @attrs.frozen(kw_only=True)

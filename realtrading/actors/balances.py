@@ -1,0 +1,163 @@
+"""The balances keeper: the ledger per asset, folded from orders' fills; the venue's account answers are evidence only."""
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+import attrs
+
+from realtrading.domain.balances import LedgerLine, effects, line_with_order, opening, settle, with_flow, with_report
+from realtrading.domain.commands import CompareBalances
+from realtrading.domain.events import (
+    BalancesCompared,
+    BalancesStated,
+    BalanceUpdated,
+    ExternalTradeSeen,
+    OrderArchived,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderRevised,
+    OrdersStated,
+    RulesHeard,
+)
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.reconciliation import diff_balances
+from realtrading.domain.reports import AccountReported, FlowReported, RulesReported
+from realtrading.domain.values import ZERO, Now, SymbolRules
+
+from .keeper import Draft, Handler, MoneyKeeper
+
+
+class BalancesActor(MoneyKeeper):
+    """Balances. Tables: ledger (durable), rules (ephemeral)."""
+
+    owns = (BalanceUpdated, RulesHeard)
+
+    def filled(self, message: OrderEvent, now: Now, draft: Draft) -> None:
+        """Put the order's total effect into each asset's line."""
+        book(draft, message.order, now)
+
+    def stated(self, message: OrdersStated, now: Now, draft: Draft) -> None:
+        """Heal from the total of totals, and settle what is archived."""
+        for order in message.orders:
+            book(draft, order, now)
+        held = {order.id for order in message.orders}
+        for line in draft.rows("ledger").values():
+            settled = line
+            for order_id in line.orders:
+                if order_id not in held:
+                    settled = settle(settled, order_id)
+            if settled is not line:
+                say(draft, settled)
+        draft.say(BalancesStated(lines=tuple(draft.rows("ledger").values())))
+
+    def archived(self, message: OrderArchived, now: Now, draft: Draft) -> None:
+        """The order left the tables: its effect moves into the settled sum."""
+        for line in draft.rows("ledger").values():
+            if message.id in line.orders:
+                say(draft, settle(line, message.id))
+
+    def account(self, message: AccountReported, now: Now, draft: Draft) -> None:
+        """Keep the venue's word beside the ledger."""
+        for asset, (free, locked) in message.balances.items():
+            line: LedgerLine | None = draft.row("ledger", asset)
+            if line is None or (line.reported_at is not None and line.reported_at > message.venue_at):
+                continue
+            if (line.reported_free, line.reported_locked) != (free, locked):
+                say(draft, with_report(line, free, locked, message.venue_at))
+
+    def flow(self, message: FlowReported, now: Now, draft: Draft) -> None:
+        """A deposit, withdrawal or transfer."""
+        line = line_of(draft, message.asset, now)
+        identity = f"flow:{message.venue_at.isoformat()}:{message.amount}"
+        kind = "deposit" if message.amount > 0 else "withdrawal"
+        self.moved(draft, line, kind, identity, message.amount, now)
+
+    def external(self, message: ExternalTradeSeen, now: Now, draft: Draft) -> None:
+        """A trade of somebody else's order on this account."""
+        for asset, delta in message.deltas.items():
+            identity = f"trade:{message.symbol}:{message.trade_id}"
+            self.moved(draft, line_of(draft, asset, now), "external_trade", identity, delta, now)
+
+    def moved(self, draft: Draft, line: LedgerLine, kind: str, identity: str, delta: Decimal, now: Now) -> None:
+        """Apply a classified movement once."""
+        changed = with_flow(line, kind, identity, delta)
+        if changed != line:
+            say(draft, attrs.evolve(changed, changed_at=now.utc))
+
+    def compare(self, message: CompareBalances, now: Now, draft: Draft) -> None:
+        """Compare the ledger with a snapshot; assets never seen before open their line with it."""
+        snapshot = message.snapshot
+        for asset, (free, locked) in snapshot.balances.items():
+            if draft.row("ledger", asset) is None and asset not in message.in_flight_assets:
+                say(draft, opening(asset, free, locked, snapshot.asked_at))
+        moving = {
+            line.asset
+            for line in draft.rows("ledger").values()
+            if line.changed_at is not None and line.changed_at >= snapshot.asked_at
+        }
+        skipped = frozenset(message.in_flight_assets | moving)
+        found = diff_balances(draft.rows("ledger"), snapshot, skipped)
+        for asset, (free, locked) in snapshot.balances.items():
+            self.evidence(draft, asset, free, locked, snapshot.asked_at)
+        draft.say(
+            BalancesCompared(token=message.token, discrepancies=tuple(found), skipped=tuple(sorted(skipped)))
+        )
+
+    def evidence(self, draft: Draft, asset: str, free: Decimal, locked: Decimal, at: datetime) -> None:
+        """Keep a snapshot's word about one asset, if it is newer than what we have and says something else."""
+        line: LedgerLine | None = draft.row("ledger", asset)
+        if line is None or (line.reported_at is not None and line.reported_at >= at):
+            return
+        if (line.reported_free, line.reported_locked) != (free, locked):
+            say(draft, with_report(line, free, locked, at))
+
+    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
+        """Remember what a symbol's base and quote are."""
+        for rules in message.rules:
+            draft.say(RulesHeard(rules=rules))
+
+    handlers: ClassVar[dict[type, Handler]] = {
+        OrderPartiallyFilled: filled,
+        OrderFilled: filled,
+        OrderCancelled: filled,
+        OrderExpired: filled,
+        OrderRevised: filled,
+        OrdersStated: stated,
+        OrderArchived: archived,
+        AccountReported: account,
+        FlowReported: flow,
+        ExternalTradeSeen: external,
+        CompareBalances: compare,
+        RulesReported: rules,
+    }
+
+
+def line_of(draft: Draft, asset: str, now: Now) -> LedgerLine:
+    """The asset's line; an asset nobody ever saw opens at zero."""
+    line: LedgerLine | None = draft.row("ledger", asset)
+    return opening(asset, ZERO, ZERO, now.utc) if line is None else line
+
+
+def book(draft: Draft, order: RealOrder, now: Now) -> None:
+    """Replace the order's effect on each asset it touched by its new total."""
+    if not order.fills:
+        return
+    rules: SymbolRules = draft.row("rules", order.symbol)
+    for asset in effects(order, rules.base, rules.quote):
+        line = line_of(draft, asset, now)
+        changed = line_with_order(line, order, rules.base, rules.quote)
+        if changed != line:
+            say(draft, attrs.evolve(changed, changed_at=now.utc))
+
+
+def say(draft: Draft, line: LedgerLine) -> None:
+    """Say a line's new total: locked is the venue's word, free is what our total leaves beside it."""
+    locked = ZERO if line.reported_locked is None else line.reported_locked
+    draft.say(BalanceUpdated(asset=line.asset, free=line.total - locked, locked=locked, line=line))
+
+

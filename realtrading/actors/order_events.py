@@ -1,0 +1,196 @@
+"""Turns a merge of venue facts into the events orders says, and keeps each order's watch: what is asked next, and when."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import attrs
+
+from realtrading.domain.commands import PlaceCancel, QueryOrder
+from realtrading.domain.events import (
+    Entry,
+    Event,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderPlaced,
+    OrderRejected,
+    OrderRevised,
+)
+from realtrading.domain.orders import Merged, MergeKind, OrderState, RealOrder
+from realtrading.domain.reports import TradeReport
+from realtrading.domain.values import ClientId, Now, Role
+
+from .keeper import Draft
+
+ASK_AFTER_S = 10.0
+"""An order on its way that nobody has spoken of for so long becomes Unknown (the venue's own engine time-out is 10 s)."""
+
+ASK_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
+"""Pauses between questions about one order; the last one repeats until a fact answers."""
+
+
+@attrs.frozen(kw_only=True)
+class Watch:
+    """What orders waits for about one order. `looks` are answered "does not exist" readings: (asked_at, in_history)."""
+
+    due_mono: float
+    attempt: int = 0
+    recorded: bool = True
+    looks: tuple[tuple[datetime, bool | None], ...] = ()
+    cancel_sent_mono: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OrderWatched(Event):
+    """An order's watch (ephemeral: recovery starts all deadlines anew)."""
+
+    durable = False
+    id: str
+    watch: Watch | None
+
+    def entries(self) -> Iterable[Entry]:
+        """The watch's row."""
+        return (("watches", self.id, self.watch),)
+
+
+@attrs.frozen(kw_only=True)
+class TradesUnmatched(Event):
+    """Trades whose order nobody here knows yet; asked about, then explained (ephemeral: read again from the cursor)."""
+
+    durable = False
+    key: str
+    trades: tuple[TradeReport, ...] | None
+
+    def entries(self) -> Iterable[Entry]:
+        """The row of the foreign-looking order."""
+        return (("unmatched", self.key, self.trades),)
+
+
+@attrs.frozen(kw_only=True)
+class ClockHeard(Event):
+    """Server clock minus ours, as last measured (ephemeral)."""
+
+    durable = False
+    offset: timedelta
+
+    def entries(self) -> Iterable[Entry]:
+        """The one row of the clock."""
+        return (("clock", "offset", self.offset),)
+
+
+@attrs.frozen(kw_only=True)
+class GenerationHeard(Event):
+    """The stream generation that is connected now (ephemeral)."""
+
+    durable = False
+    generation: int
+
+    def entries(self) -> Iterable[Entry]:
+        """The one row of the generation."""
+        return (("generation", "generation", self.generation),)
+
+
+def server_now(draft: Draft, now: Now) -> datetime:
+    """The venue's clock as we know it."""
+    offset: timedelta | None = draft.row("clock", "offset")
+    return now.utc if offset is None else now.utc + offset
+
+
+def watch_of(draft: Draft, order_id: str, now: Now) -> Watch:
+    """The order's watch, or a fresh one that is due now."""
+    watch: Watch | None = draft.row("watches", order_id)
+    return Watch(due_mono=now.mono) if watch is None else watch
+
+
+def ask(draft: Draft, order: RealOrder, now: Now) -> None:
+    """Ask the venue about the order and come back to it later, unless a question is already due in the future."""
+    watch = watch_of(draft, order.id, now)
+    pause = ASK_AGAIN_S[min(watch.attempt, len(ASK_AGAIN_S) - 1)]
+    draft.say(
+        OrderWatched(id=order.id, watch=attrs.evolve(watch, due_mono=now.mono + pause, attempt=watch.attempt + 1))
+    )
+    draft.say(
+        QueryOrder(
+            id=order.id,
+            symbol=order.symbol,
+            exchange_order_id=order.exchange_order_id,
+            created_at=order.created_at,
+            prove=order.exchange_order_id is None,
+        )
+    )
+
+
+def event_of(merged: Merged, detail: str) -> OrderEvent | None:
+    """The public event for what a merge did, or None when it only needs asking or did nothing."""
+    order, fills = merged.order, merged.new_fills
+    match merged.kind:
+        case MergeKind.PLACED:
+            return OrderPlaced(order=order)
+        case MergeKind.PARTIALLY_FILLED:
+            return OrderPartiallyFilled(order=order, fills=fills)
+        case MergeKind.FILLED:
+            return OrderFilled(order=order, fills=fills)
+        case MergeKind.CANCELLED:
+            return OrderCancelled(order=order, fills=fills)
+        case MergeKind.EXPIRED:
+            return OrderExpired(order=order, fills=fills)
+        case MergeKind.REJECTED:
+            return OrderRejected(order=order, reason=order.reason)
+        case MergeKind.REVISED:
+            return OrderRevised(order=order, fills=fills, detail=merged.detail or detail)
+        case _:
+            return None
+
+
+def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
+    """Say what a merge did; then ask, cancel or stop watching, as the order's new state wants it."""
+    event = event_of(merged, detail)
+    if event is not None:
+        draft.say(event)
+    order = merged.order
+    if merged.ask or order.missing_quantity > 0:
+        if event is not None or draft.row("watches", order.id) is None:
+            ask(draft, order, now)
+        return
+    if order.state in (OrderState.PENDING, OrderState.UNKNOWN):
+        return
+    if order.is_terminal():
+        if draft.row("watches", order.id) is not None:
+            draft.say(OrderWatched(id=order.id, watch=None))
+        return
+    watch: Watch | None = draft.row("watches", order.id)
+    if order.cancel_requested_at is not None:
+        if watch is None or watch.cancel_sent_mono is None:
+            send_cancel(draft, order, now)
+    elif watch is not None:
+        draft.say(OrderWatched(id=order.id, watch=None))
+
+
+def send_cancel(draft: Draft, order: RealOrder, now: Now) -> None:
+    """Send the cancel of a live order and look after it: unanswered, the order is asked about."""
+    if order.exchange_order_id is None:
+        return
+    watch = watch_of(draft, order.id, now)
+    draft.say(
+        OrderWatched(
+            id=order.id,
+            watch=attrs.evolve(watch, due_mono=now.mono + ASK_AFTER_S, attempt=0, cancel_sent_mono=now.mono),
+        )
+    )
+    draft.say(
+        PlaceCancel(
+            id=order.id,
+            symbol=order.symbol,
+            exchange_order_id=order.exchange_order_id,
+            cancel_id=cancel_id(order.id),
+        )
+    )
+
+
+def cancel_id(order_id: str) -> str:
+    """The id of an order's cancel: the order's own with the role of a cancel, so it needs no counter of its own."""
+    parts = ClientId.parse(order_id)
+    return f"c_{order_id}"[:36] if parts is None else str(attrs.evolve(parts, role=Role.CANCEL))

@@ -1,0 +1,241 @@
+"""Venue facts about single orders, merged by the orders keeper: answers, stream reports, look-ups."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from realtrading.domain.commands import QueryOrder, Reconcile
+from realtrading.domain.events import (
+    ExternalTradeSeen,
+    OrderAdopted,
+    OrderRejected,
+    OrderUnknown,
+)
+from realtrading.domain.order_effects import trade_deltas
+from realtrading.domain.orders import (
+    OrderState,
+    RealOrder,
+    absence_proved,
+    merge,
+    merge_trades,
+    order_from_report,
+)
+from realtrading.domain.reasons import Reason
+from realtrading.domain.reports import (
+    CancelAnswered,
+    ExecutionReport,
+    ExecutionReported,
+    OrderLookedUp,
+    PlacementAcknowledged,
+    PlacementRefused,
+    PlacementUnknown,
+    TradeReport,
+)
+from realtrading.domain.values import ClientId, Now, SymbolRules, is_ours
+
+from .keeper import Draft
+from .order_events import OrderWatched, TradesUnmatched, Watch, ask, send_cancel, server_now, tell, watch_of
+
+if TYPE_CHECKING:
+    from .orders import OrdersActor
+
+PENDING_S = 12.0
+"""Seconds after the record without any word before a pending order becomes Unknown (venue engine time-out 10 s + slack)."""
+
+
+def acknowledged(self: OrdersActor, message: PlacementAcknowledged, now: Now, draft: Draft) -> None:
+    """The venue's answer to a placement."""
+    order: RealOrder | None = draft.row("orders", message.id)
+    if order is not None:
+        tell(draft, merge(order, message.report, now.utc), now)
+
+
+def refused(self: OrdersActor, message: PlacementRefused, now: Now, draft: Draft) -> None:
+    """Certainly not live, unless other evidence was faster: then that evidence stands."""
+    order: RealOrder | None = draft.row("orders", message.id)
+    if order is None or order.state not in (OrderState.PENDING, OrderState.UNKNOWN):
+        return
+    if order.exchange_order_id is not None:
+        ask(draft, order, now)
+        return
+    reject(draft, order, now, message.reason, f"{message.reason} {message.code}: {message.message}")
+
+
+def reject(draft: Draft, order: RealOrder, now: Now, reason: Reason, text: str) -> None:
+    """End an order that certainly never lived."""
+    order = attrs.evolve(order, state=OrderState.REJECTED, reason=str(reason), updated_at=now.utc)
+    draft.say(OrderRejected(order=order, reason=text))
+    draft.say(OrderWatched(id=order.id, watch=None))
+
+
+def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft) -> None:
+    """The request may have been executed."""
+    order: RealOrder | None = draft.row("orders", message.id)
+    if order is not None and order.state is OrderState.PENDING:
+        doubt(draft, order, now, message.detail)
+
+
+def doubt(draft: Draft, order: RealOrder, now: Now, detail: str) -> None:
+    """Make an order Unknown and begin to ask."""
+    order = attrs.evolve(order, state=OrderState.UNKNOWN, updated_at=now.utc)
+    draft.say(OrderUnknown(order=order, detail=detail))
+    draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono)))
+    ask(draft, order, now)
+
+
+def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Draft) -> None:
+    """A report from the stream: one of our orders, one of ours we lost sight of, or somebody else's."""
+    report = message.report
+    order = find(draft, report)
+    if order is not None:
+        tell(draft, merge(order, report, now.utc), now)
+    elif is_ours(report.client_id, self.prefix):
+        if not known_already(draft, report):
+            adopt(draft, report, now)
+    elif report.trades:
+        draft.say(Reconcile(trigger="foreign", token=f"foreign-{report.symbol}-{report.trades[0].trade_id}"))
+
+
+def find(draft: Draft, report: ExecutionReport) -> RealOrder | None:
+    """Our order by client id, else by exchange id (a cancel from elsewhere renames it)."""
+    order: RealOrder | None = draft.row("orders", report.client_id)
+    if order is not None and order.symbol == report.symbol:
+        return order
+    return by_exchange_id(draft, report.symbol, report.exchange_order_id)
+
+
+def by_exchange_id(draft: Draft, symbol: str, exchange_order_id: int) -> RealOrder | None:
+    """Our order with this exchange id; exchange ids are unique per symbol only."""
+    for order in draft.rows("orders").values():
+        if order.exchange_order_id == exchange_order_id and order.symbol == symbol:
+            return order  # type: ignore[no-any-return]
+    return None
+
+
+def known_already(draft: Draft, report: ExecutionReport) -> bool:
+    """True for a late repetition about an archived order: final, and all it tells lies at or below the cursor."""
+    cursor: int | None = draft.row("cursors", report.symbol)
+    newest = max((trade.trade_id for trade in report.trades), default=-1)
+    final = report.status in ("FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH")
+    return final and cursor is not None and newest <= cursor
+
+
+def adopt(draft: Draft, report: ExecutionReport, now: Now) -> RealOrder:
+    """Take in an order that carries our prefix and is not in our tables: ours, from a memory we lost."""
+    parts = ClientId.parse(report.client_id)
+    assert parts is not None
+    order = order_from_report(report, now.utc, strategy=parts.strategy, role=parts.role)
+    draft.say(OrderAdopted(order=order))
+    merged = merge(order, report, now.utc)
+    tell(draft, merged, now, "adopted")
+    if merged.order.missing_quantity > 0:
+        ask(draft, merged.order, now)
+    return merged.order
+
+
+def cancel_answered(self: OrdersActor, message: CancelAnswered, now: Now, draft: Draft) -> None:
+    """The answer to a cancel: a fact if it carries one, else a reason to ask."""
+    order: RealOrder | None = draft.row("orders", message.id)
+    if order is None:
+        return
+    if message.report is not None:
+        merged = merge(order, message.report, now.utc)
+        tell(draft, merged, now)
+        order = merged.order
+    if not message.certain and not order.is_terminal():
+        ask(draft, order, now)
+
+
+def looked_up(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -> None:
+    """The answer to a question about one order, or about an unknown order behind an unmatched trade."""
+    if message.id.startswith("#"):
+        explain(self, message, now, draft)
+        return
+    order: RealOrder | None = draft.row("orders", message.id)
+    if order is None:
+        return
+    if message.report is None and not message.trades:
+        look(draft, order, message, now)
+        return
+    if message.report is not None:
+        merged = merge(order, message.report, now.utc)
+        tell(draft, merged, now)
+        order = merged.order
+    if message.trades:
+        merged = merge_trades(order, message.trades, now.utc)
+        tell(draft, merged, now)
+        order = merged.order
+    watch: Watch | None = draft.row("watches", order.id)
+    if watch is not None and order.cancel_requested_at is not None and not order.is_terminal():
+        send_cancel(draft, order, now)
+
+
+def look(draft: Draft, order: RealOrder, message: OrderLookedUp, now: Now) -> None:
+    """The venue answered "does not exist": evidence, and enough of it at the right times is proof."""
+    if order.is_terminal() or order.exchange_order_id is not None:
+        return
+    watch = watch_of(draft, order.id, now)
+    watch = attrs.evolve(watch, looks=(*watch.looks[-9:], (message.asked_at, message.in_history)))
+    draft.say(OrderWatched(id=order.id, watch=watch))
+    if absence_proved(order, watch.looks, server_now(draft, now)):
+        reject(draft, order, now, Reason.VENUE_ABSENT, "VENUE_ABSENT: proved that it never reached the exchange")
+
+
+# -- trades whose order we do not know ----------------------------------------
+
+
+def unmatched_key(symbol: str, exchange_order_id: int) -> str:
+    """The id under which an unknown order is asked about; no client id of ours begins so."""
+    return f"#{symbol}:{exchange_order_id}"
+
+
+def question(draft: Draft, key: str, trades: tuple[TradeReport, ...], now: Now) -> None:
+    """Keep the trades and ask the venue whose order made them."""
+    draft.say(TradesUnmatched(key=key, trades=trades))
+    first = trades[0]
+    draft.say(
+        QueryOrder(
+            id=key,
+            symbol=first.symbol,
+            exchange_order_id=first.exchange_order_id,
+            created_at=first.venue_at,
+            prove=False,
+        )
+    )
+
+
+def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -> None:
+    """The order behind unmatched trades is known now: ours is adopted, a foreign one's trades move the wallet only."""
+    trades: tuple[TradeReport, ...] | None = draft.row("unmatched", message.id)
+    if not trades or message.report is None:
+        return
+    report = message.report
+    order = find(draft, report)
+    if order is None and is_ours(report.client_id, self.prefix):
+        order = adopt(draft, report, now)
+    if order is not None:
+        tell(draft, merge_trades(order, trades, now.utc), now, "found by its trade")
+    else:
+        for trade in trades:
+            external(draft, trade)
+    draft.say(TradesUnmatched(key=message.id, trades=None))
+    draft.say(Reconcile(trigger="foreign", token=message.id))
+
+
+def external(draft: Draft, trade: TradeReport) -> None:
+    """Book a trade that is not ours as what it is."""
+    rules: SymbolRules | None = draft.row("rules", trade.symbol)
+    if rules is None:
+        return
+    draft.say(
+        ExternalTradeSeen(
+            symbol=trade.symbol,
+            trade_id=trade.trade_id,
+            exchange_order_id=trade.exchange_order_id,
+            deltas=trade_deltas(trade, rules.base, rules.quote),
+            venue_at=trade.venue_at,
+        )
+    )
+
+

@@ -1,0 +1,294 @@
+"""The orders keeper: admits intents, owns every order's state, and is the only entrance for venue facts about orders."""
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+import attrs
+
+from realtrading.domain.commands import (
+    CancelOrder,
+    OrderIntent,
+    PrepareSnapshot,
+    SubmitOrder,
+    TakeSnapshot,
+    VetOrder,
+)
+from realtrading.domain.events import (
+    OrderAdmitted,
+    OrderAdopted,
+    OrderArchived,
+    OrderBlocked,
+    OrderCancelled,
+    OrderCancelRequested,
+    OrderDenied,
+    OrderExpired,
+    OrderFilled,
+    OrderPartiallyFilled,
+    OrderPlaced,
+    OrderRecorded,
+    OrderRejected,
+    OrderRevised,
+    OrdersStated,
+    OrderSubmitted,
+    OrderUnknown,
+    OrderVetoed,
+    RulesHeard,
+    TradesCursorMoved,
+)
+from realtrading.domain.orders import OrderState, RealOrder
+from realtrading.domain.reasons import Reason
+from realtrading.domain.reports import (
+    CancelAnswered,
+    ClockMeasured,
+    ExecutionReported,
+    LookupFailed,
+    OrderLookedUp,
+    PlacementAcknowledged,
+    PlacementRefused,
+    PlacementUnknown,
+    RulesReported,
+    SnapshotTaken,
+    StreamConnected,
+)
+from realtrading.domain.settings import RealTradingConfig
+from realtrading.domain.values import ZERO, Now, OrderType, Side, SymbolRules, TimeInForce, round_down, round_up
+from realtrading.runtime.ticker import Tick
+
+from . import order_facts, order_rounds
+from .board import Board
+from .keeper import Draft, Handler, MoneyKeeper
+from .order_events import (
+    ClockHeard,
+    GenerationHeard,
+    OrderWatched,
+    TradesUnmatched,
+    Watch,
+    ask,
+    send_cancel,
+    server_now,
+)
+
+VALID_S = 5.0
+"""An order that is not signed this long after it was admitted is not signed any more: its price is old."""
+
+UNRECORDED_S = 3600.0
+ARCHIVE_AFTER = timedelta(hours=1)
+SWEEP_EVERY_S = 1.0
+
+
+class OrdersActor(MoneyKeeper):
+    """Orders. Tables: orders, cursors (durable); watches, unmatched, clock, generation, rules, sweep (ephemeral)."""
+
+    owns = (
+        OrderAdmitted,
+        OrderSubmitted,
+        OrderPlaced,
+        OrderPartiallyFilled,
+        OrderFilled,
+        OrderCancelled,
+        OrderRejected,
+        OrderExpired,
+        OrderUnknown,
+        OrderRevised,
+        OrderAdopted,
+        OrderCancelRequested,
+        OrderDenied,
+        OrderArchived,
+        TradesCursorMoved,
+        OrderWatched,
+        TradesUnmatched,
+        ClockHeard,
+        GenerationHeard,
+        RulesHeard,
+    )
+
+    def __init__(self, *, config: RealTradingConfig, board: Board, prefix: str, symbols: tuple[str, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.board = board
+        self.prefix = prefix
+        self.symbols = symbols
+
+    # -- commands -------------------------------------------------------------
+
+    def submit(self, message: SubmitOrder, now: Now, draft: Draft) -> None:
+        """Take the intent in once, price it if need be, and send it to risk."""
+        intent = message.intent
+        if draft.row("orders", intent.id) is not None:
+            return
+        order = self.order_of(intent, draft, now)
+        if order.order_type == OrderType.LIMIT and order.price is None:
+            draft.say(deny(order, Reason.RISK_PRICE_MISSING, f"no quote of {order.symbol} to price the limit with"))
+            return
+        draft.say(OrderAdmitted(order=order))
+        draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono + UNRECORDED_S, recorded=False)))
+        draft.say(VetOrder(order=order, valid_until_mono=now.mono + VALID_S))
+
+    def order_of(self, intent: OrderIntent, draft: Draft, now: Now) -> RealOrder:
+        """The order an intent asks for; a limit without a price gets the touch plus the default slippage."""
+        rules: SymbolRules | None = draft.row("rules", intent.symbol)
+        price = intent.price
+        if intent.order_type is OrderType.LIMIT and price is None and rules is not None:
+            quote = self.board.get(intent.symbol)
+            slip = self.config.default_slippage_percent / 100
+            if quote is not None and intent.side is Side.BUY:
+                price = round_up(quote.ask * (1 + slip), rules.tick)
+            elif quote is not None:
+                price = round_down(quote.bid * (1 - slip), rules.tick)
+        time_in_force = intent.time_in_force
+        if time_in_force is None and intent.order_type is OrderType.LIMIT:
+            time_in_force = TimeInForce.GTC
+        return RealOrder(
+            id=intent.id,
+            strategy=intent.strategy,
+            role=intent.role,
+            symbol=intent.symbol,
+            side=intent.side,
+            order_type=intent.order_type,
+            original_quantity=ZERO if intent.quantity is None else intent.quantity,
+            quote_quantity=intent.quote_quantity,
+            price=price,
+            time_in_force=time_in_force,
+            rests=intent.rests,
+            created_at=now.utc,
+            updated_at=now.utc,
+            valid_until=server_now(draft, now) + timedelta(seconds=VALID_S),
+        )
+
+    def cancel(self, message: CancelOrder, now: Now, draft: Draft) -> None:
+        """Remember that the order shall end; a live one is cancelled at once, any other as soon as it is known to live."""
+        order: RealOrder | None = draft.row("orders", message.id)
+        if order is None or order.is_terminal() or order.cancel_requested_at is not None:
+            return
+        order = attrs.evolve(order, cancel_requested_at=now.utc, updated_at=now.utc)
+        draft.say(OrderCancelRequested(order=order))
+        if order.state in (OrderState.NEW, OrderState.PARTIALLY_FILLED):
+            send_cancel(draft, order, now)
+
+    # -- the ladder's answers -------------------------------------------------
+
+    def vetoed(self, message: OrderVetoed | OrderBlocked, now: Now, draft: Draft) -> None:
+        """Risk, breaker or journal said no before the record: the order never was."""
+        order: RealOrder | None = draft.row("orders", message.order.id)
+        if order is None or order.state is not OrderState.PENDING:
+            return
+        draft.say(OrderWatched(id=order.id, watch=None))
+        draft.say(deny(attrs.evolve(order, updated_at=now.utc), message.reason, message.detail))
+
+    def recorded(self, message: OrderRecorded, now: Now, draft: Draft) -> None:
+        """It is on disk and on its way: from here on silence makes it Unknown, never gone."""
+        order: RealOrder | None = draft.row("orders", message.id)
+        if order is None or order.state is not OrderState.PENDING:
+            return
+        draft.say(OrderSubmitted(order=attrs.evolve(order, updated_at=now.utc)))
+        draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono + order_facts.PENDING_S)))
+
+    # -- small facts ----------------------------------------------------------
+
+    def clock(self, message: ClockMeasured, now: Now, draft: Draft) -> None:
+        """Remember the venue's clock."""
+        draft.say(ClockHeard(offset=timedelta(seconds=message.offset_s)))
+
+    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
+        """Remember the symbols' rules."""
+        for rules in message.rules:
+            draft.say(RulesHeard(rules=rules))
+
+    def connected(self, message: StreamConnected, now: Now, draft: Draft) -> None:
+        """Remember the generation: snapshots of another one are not merged."""
+        draft.say(GenerationHeard(generation=message.generation))
+
+    def lookup_failed(self, message: LookupFailed, now: Now, draft: Draft) -> None:
+        """No answer is no answer: the watch asks again when it is due."""
+
+    # -- time -----------------------------------------------------------------
+
+    def tick(self, message: Tick, now: Now, draft: Draft) -> None:
+        """Ask about what is silent, end what waited too long unfilled, archive what is long over."""
+        for order in list(draft.rows("orders").values()):
+            if order.is_terminal():
+                self.age_final(order, now, draft)
+            else:
+                self.age_live(order, now, draft)
+
+    def age_live(self, order: RealOrder, now: Now, draft: Draft) -> None:
+        """One live order at a tick."""
+        watch: Watch | None = draft.row("watches", order.id)
+        if watch is None and order.state in (OrderState.PENDING, OrderState.UNKNOWN):
+            order_facts.doubt(draft, order, now, "found after a restart without an answer")
+        elif watch is not None and watch.recorded and now.mono >= watch.due_mono:
+            if order.state is OrderState.PENDING:
+                order_facts.doubt(draft, order, now, "no answer in time")
+            else:
+                ask(draft, order, now)
+        elif self.timed_out(order, now):
+            self.cancel(CancelOrder(id=order.id, by="order_timeout_secs"), now, draft)
+
+    def timed_out(self, order: RealOrder, now: Now) -> bool:
+        """True for a confirmed order that is not meant to rest and waited longer than `order_timeout_secs`."""
+        return (
+            order.state in (OrderState.NEW, OrderState.PARTIALLY_FILLED)
+            and not order.rests
+            and order.cancel_requested_at is None
+            and now.utc - order.created_at > timedelta(seconds=self.config.order_timeout_secs)
+        )
+
+    def age_final(self, order: RealOrder, now: Now, draft: Draft) -> None:
+        """One final order at a tick: a gap is asked about; an old one, wholly accounted for, leaves the tables."""
+        watch: Watch | None = draft.row("watches", order.id)
+        if order.missing_quantity > 0:
+            if watch is None or now.mono >= watch.due_mono:
+                ask(draft, order, now)
+            return
+        if now.utc - order.updated_at < ARCHIVE_AFTER:
+            return
+        newest = max((fill.trade_id for fill in order.fills), default=-1)
+        cursor: int | None = draft.row("cursors", order.symbol)
+        if newest < 0 or (cursor is not None and newest <= cursor):
+            draft.say(OrderArchived(id=order.id, strategy=order.strategy, symbol=order.symbol))
+
+    # -- reconciliation -------------------------------------------------------
+
+    def prepare(self, message: PrepareSnapshot, now: Now, draft: Draft) -> None:
+        """Begin a round: ask for everything above the cursors, of every symbol that is traded or still held in an order."""
+        symbols = sorted({*self.symbols, *(order.symbol for order in draft.rows("orders").values())})
+        cursors = {symbol: order_rounds.cursor_of(draft, symbol) for symbol in symbols}
+        draft.say(
+            TakeSnapshot(
+                token=message.token, generation=message.generation, symbols=tuple(symbols), cursors=cursors
+            )
+        )
+
+    def state_all(self, draft: Draft) -> None:
+        """Say the total of totals."""
+        draft.say(OrdersStated(orders=tuple(draft.rows("orders").values())))
+
+    handlers: ClassVar[dict[type, Handler]] = {
+        SubmitOrder: submit,
+        CancelOrder: cancel,
+        OrderVetoed: vetoed,
+        OrderBlocked: vetoed,
+        OrderRecorded: recorded,
+        PlacementAcknowledged: order_facts.acknowledged,
+        PlacementRefused: order_facts.refused,
+        PlacementUnknown: order_facts.unknown,
+        ExecutionReported: order_facts.reported,
+        CancelAnswered: order_facts.cancel_answered,
+        OrderLookedUp: order_facts.looked_up,
+        LookupFailed: lookup_failed,
+        ClockMeasured: clock,
+        RulesReported: rules,
+        StreamConnected: connected,
+        PrepareSnapshot: prepare,
+        SnapshotTaken: order_rounds.snapshot,
+        Tick: tick,
+    }
+
+
+def deny(order: RealOrder, reason: Reason, detail: str) -> OrderDenied:
+    """Orders' public no."""
+    return OrderDenied(
+        order=attrs.evolve(order, state=OrderState.REJECTED, reason=str(reason)), reason=reason, detail=detail
+    )
+

@@ -1,0 +1,239 @@
+"""The reconciliation keeper: decides when to look, follows one round at a time, and says what came of it."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import attrs
+
+from realtrading.domain.commands import PrepareSnapshot, Reconcile
+from realtrading.domain.events import (
+    BalancesCompared,
+    DiscrepancyFound,
+    Entry,
+    Event,
+    OrdersCompared,
+    ReconciliationComplete,
+    ReconciliationFailed,
+)
+from realtrading.domain.reconciliation import Discrepancy, Resolution, confirm
+from realtrading.domain.reports import LookupFailed, StreamConnected, StreamLost
+from realtrading.domain.settings import RealTradingConfig
+from realtrading.domain.values import Now
+from realtrading.runtime.ticker import Tick
+
+from .keeper import Draft, Handler, MoneyKeeper
+
+ROUND_DEADLINE_S = 30.0
+AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a round is repeated because something was pending, suspected, unresolved or unanswered."""
+
+
+@attrs.frozen(kw_only=True)
+class Round:
+    """A round in progress."""
+
+    token: str
+    trigger: str
+    generation: int
+    covers: tuple[str, ...]
+    started_mono: float
+    orders: OrdersCompared | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """Reconciliation's whole protocol state: wishes not yet covered, the round in progress, suspicions, the next date."""
+
+    generation: int | None = None
+    wishes: tuple[str, ...] = ()
+    trigger: str = "start"
+    round: Round | None = None
+    suspects: tuple[Discrepancy, ...] = ()
+    not_before_mono: float = 0.0
+    last_done_mono: float | None = None
+    counter: int = 0
+    repeats: int = 0
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds to wait before the next repetition."""
+        return AGAIN_S[min(self.repeats, len(AGAIN_S) - 1)]
+
+
+@attrs.frozen(kw_only=True)
+class PlanChanged(Event):
+    """The plan's new total (ephemeral: after a restart everything is looked at again anyway)."""
+
+    durable = False
+    plan: Plan
+
+    def entries(self) -> Iterable[Entry]:
+        """The one row."""
+        return (("plan", "plan", self.plan),)
+
+
+class ReconciliationActor(MoneyKeeper):
+    """Reconciliation. Tables: plan (ephemeral)."""
+
+    owns = (PlanChanged,)
+
+    def __init__(self, *, config: RealTradingConfig, run: int) -> None:
+        super().__init__()
+        self.config = config
+        self.run = run
+
+    def plan(self, draft: Draft) -> Plan:
+        """The plan as it stands."""
+        plan: Plan | None = draft.row("plan", "plan")
+        return Plan() if plan is None else plan
+
+    def wish(self, message: Reconcile, now: Now, draft: Draft) -> None:
+        """Somebody wants a look; a round that starts from now on covers it."""
+        plan = self.plan(draft)
+        plan = attrs.evolve(plan, wishes=united(plan.wishes, (message.token,)), trigger=message.trigger)
+        self.go_on(plan, now, draft)
+
+    def connected(self, message: StreamConnected, now: Now, draft: Draft) -> None:
+        """A new generation: whatever was missed in between must be found."""
+        plan = self.plan(draft)
+        token = f"generation-{message.generation}"
+        plan = attrs.evolve(
+            plan,
+            generation=message.generation,
+            round=None,
+            wishes=united(plan.wishes, (token,), plan.round.covers if plan.round else ()),
+            trigger="stream" if plan.last_done_mono is not None else "start",
+            not_before_mono=now.mono,
+        )
+        self.go_on(plan, now, draft)
+
+    def lost(self, message: StreamLost, now: Now, draft: Draft) -> None:
+        """Without a stream nothing can be compared: the round in progress is void."""
+        plan = self.plan(draft)
+        if plan.generation == message.generation:
+            if plan.round is not None:
+                plan = self.fail(plan, message.detail, now, draft)
+            draft.say(PlanChanged(plan=attrs.evolve(plan, generation=None)))
+
+    def go_on(self, plan: Plan, now: Now, draft: Draft) -> None:
+        """Start a round if one is wanted and possible; keep the plan."""
+        wanted = bool(plan.wishes) and plan.round is None and plan.generation is not None
+        if wanted and now.mono >= plan.not_before_mono:
+            assert plan.generation is not None
+            counter = plan.counter + 1
+            token = f"round-{self.run}-{counter}"
+            draft.say(PrepareSnapshot(token=token, generation=plan.generation))
+            plan = attrs.evolve(
+                plan,
+                counter=counter,
+                wishes=(),
+                round=Round(
+                    token=token,
+                    trigger=plan.trigger,
+                    generation=plan.generation,
+                    covers=plan.wishes,
+                    started_mono=now.mono,
+                ),
+            )
+        draft.say(PlanChanged(plan=plan))
+
+    def fail(self, plan: Plan, detail: str, now: Now, draft: Draft) -> Plan:
+        """Void the round: nothing is concluded from it, and its wishes are wished again."""
+        assert plan.round is not None
+        draft.say(
+            ReconciliationFailed(
+                trigger=plan.round.trigger, token=plan.round.token, generation=plan.round.generation, detail=detail
+            )
+        )
+        return attrs.evolve(
+            plan,
+            round=None,
+            wishes=united(plan.round.covers, plan.wishes),
+            trigger=plan.round.trigger,
+            not_before_mono=now.mono + plan.pause_s,
+            repeats=plan.repeats + 1,
+        )
+
+    def lookup_failed(self, message: LookupFailed, now: Now, draft: Draft) -> None:
+        """The snapshot could not be taken: a failed query is never "none"."""
+        plan = self.plan(draft)
+        if plan.round is not None and plan.round.token == message.subject:
+            draft.say(PlanChanged(plan=self.fail(plan, message.detail, now, draft)))
+
+    def orders_compared(self, message: OrdersCompared, now: Now, draft: Draft) -> None:
+        """Orders merged the snapshot; wait for balances, unless the round was void."""
+        plan = self.plan(draft)
+        if plan.round is None or plan.round.token != message.token:
+            return
+        if message.pending == ("generation changed",):
+            draft.say(PlanChanged(plan=self.fail(plan, "the stream changed during the round", now, draft)))
+            return
+        draft.say(PlanChanged(plan=attrs.evolve(plan, round=attrs.evolve(plan.round, orders=message))))
+
+    def balances_compared(self, message: BalancesCompared, now: Now, draft: Draft) -> None:
+        """Both have compared: conclude."""
+        plan = self.plan(draft)
+        if plan.round is None or plan.round.token != message.token or plan.round.orders is None:
+            return
+        done, orders = plan.round, plan.round.orders
+        certain, suspects = confirm(plan.suspects, message.discrepancies)
+        unresolved = (
+            *(found for found in orders.discrepancies if found.resolution is Resolution.UNRESOLVED),
+            *certain,
+        )
+        for discrepancy in certain:
+            draft.say(DiscrepancyFound(discrepancy=discrepancy))
+        open_ends = bool(orders.pending) or bool(suspects)
+        draft.say(
+            ReconciliationComplete(
+                discrepancies=len(orders.discrepancies) + len(certain),
+                unresolved=unresolved,
+                trigger=done.trigger,
+                token=done.token,
+                generation=done.generation,
+                covers=() if open_ends else done.covers,
+                clean=not unresolved and not open_ends,
+                duration_s=now.mono - done.started_mono,
+            )
+        )
+        again = open_ends or bool(certain)
+        plan = attrs.evolve(
+            plan,
+            round=None,
+            wishes=united(done.covers, plan.wishes) if again else plan.wishes,
+            trigger=done.trigger if again else "timer",
+            suspects=(*certain, *suspects),
+            not_before_mono=now.mono + plan.pause_s if again else now.mono,
+            repeats=plan.repeats + 1 if again else 0,
+            last_done_mono=now.mono,
+        )
+        self.go_on(plan, now, draft)
+
+    def tick(self, message: Tick, now: Now, draft: Draft) -> None:
+        """Time: a round too long, a date reached, a wish that was waiting."""
+        plan = self.plan(draft)
+        before = plan
+        if plan.round is not None and now.mono - plan.round.started_mono > ROUND_DEADLINE_S:
+            plan = self.fail(plan, f"no end within {ROUND_DEADLINE_S:g} s", now, draft)
+        every = self.config.reconciliation_interval_secs
+        due = plan.last_done_mono is not None and now.mono - plan.last_done_mono >= every
+        if due and not plan.wishes and plan.round is None:
+            plan = attrs.evolve(plan, wishes=(f"timer-{plan.counter}",), trigger="timer")
+        if plan is not before or (plan.wishes and plan.round is None):
+            self.go_on(plan, now, draft)
+
+    handlers: ClassVar[dict[type, Handler]] = {
+        Reconcile: wish,
+        StreamConnected: connected,
+        StreamLost: lost,
+        LookupFailed: lookup_failed,
+        OrdersCompared: orders_compared,
+        BalancesCompared: balances_compared,
+        Tick: tick,
+    }
+
+
+def united(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    """All tokens once, in the order in which they were first wished."""
+    return tuple(dict.fromkeys(token for group in groups for token in group))
