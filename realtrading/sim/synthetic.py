@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 import random
 from decimal import Decimal
-from pathlib import Path
 
 from .numbers import GRAIN
-from .tape import Tape
 from .tape_file import Row
-from .tape_symbol import split_symbol, symbol_of
 
 _WORTH = {"BTC": Decimal(40000), "ETH": Decimal(2500), "BNB": Decimal(300), "SOL": Decimal(100)}
 _START_MS = 1_704_067_200_000
@@ -22,27 +19,13 @@ _HALF_SPREAD = 0.00002
 _TYPICAL_NOTIONAL = 150.0
 
 
-def synthetic_tape(
-    symbol: str,
-    seed: int,
-    *,
-    base: str | None = None,
-    quote: str | None = None,
-    trades: int = 20_000,
-    span_ms: int = 3_600_000,
-    price: Decimal | None = None,
-) -> Tape:
-    """A tape of `trades` trades over about `span_ms`, the same for the same arguments.
-
-    `price` is the mean, by default a plausible one for the assets. Raises TapeError for a symbol that cannot be split.
-    """
-    symbol = symbol_of(Path(symbol), symbol)
-    base, quote = split_symbol("generated tape", symbol, base, quote)
-    mean = price if price is not None else _WORTH.get(base, Decimal(1)) / _WORTH.get(quote, Decimal(1))
-    return Tape.of(symbol, base, quote, _rows(random.Random(f"{seed}/{symbol}"), mean, quote, trades, span_ms))
+def typical_price(base: str, quote: str) -> Decimal:
+    """A plausible price of a pair; 1 for assets nobody knows."""
+    return _WORTH.get(base, Decimal(1)) / _WORTH.get(quote, Decimal(1))
 
 
-def _rows(rng: random.Random, mean: Decimal, quote: str, trades: int, span_ms: int) -> list[Row]:
+def generate(rng: random.Random, mean: Decimal, quote: str, trades: int, span_ms: int) -> list[Row]:
+    """`trades` trades around `mean` over about `span_ms`, the same for the same arguments and state of `rng`."""
     # The shape of a made-up market may be drawn in floats: amounts become exact when they are cut to tick and step.
     tick = max(GRAIN, Decimal(1).scaleb(mean.adjusted() - 6))
     step = min(Decimal(1), max(GRAIN, Decimal(1).scaleb(-mean.adjusted() - 1) / _WORTH.get(quote, Decimal(1))))

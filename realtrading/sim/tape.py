@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,6 +12,7 @@ import attrs
 
 from .numbers import GRAIN, decimals_of
 from .rules import PercentPrice, SymbolRules
+from .synthetic import generate, typical_price
 from .tape_file import Row, TapeError, read_rows
 from .tape_symbol import split_symbol, symbol_of
 
@@ -60,6 +62,28 @@ class Tape:
         if len(tape) < 2:
             raise TapeError(f"{path}: a tape needs at least two trades, this one has {len(tape)}")
         return tape
+
+    @classmethod
+    def synthetic(
+        cls,
+        symbol: str,
+        seed: int,
+        *,
+        base: str | None = None,
+        quote: str | None = None,
+        trades: int = 20_000,
+        span_ms: int = 3_600_000,
+        price: Decimal | None = None,
+    ) -> Tape:
+        """A generated tape of `trades` trades over about `span_ms`, the same for the same arguments.
+
+        The price waves around its mean `price` (default: a plausible one for the assets), so that both sides get
+        their turn and the tape can be played in a loop. Raises TapeError for a symbol that cannot be split.
+        """
+        symbol = symbol_of(Path(symbol), symbol)
+        base, quote = split_symbol("the generated tape", symbol, base, quote)
+        mean = price if price is not None else typical_price(base, quote)
+        return cls.of(symbol, base, quote, generate(random.Random(f"{seed}/{symbol}"), mean, quote, trades, span_ms))
 
     @classmethod
     def of(cls, symbol: str, base: str, quote: str, rows: Iterable[Row]) -> Tape:
