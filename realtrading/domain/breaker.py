@@ -46,10 +46,10 @@ class BreakerCause:
 class CircuitBreakerState:
     """The seed's view: open or not, consecutive errors, since when (UTC), the last error.
 
-    M-5: this `error_count` is the only one in the house; the engine's `consecutive_errors` shows it. M-9: the errors that
-    open it and the probe that closes it each have their event (`has_opened`, `has_closed`), and `last_error` stays
-    readable after the close. `half_open`: one probe may pass;
-    `probe` is the order that is out as the probe, `probe_at` when it passed (UTC).
+    M-5: this `error_count` is the only one in the house; the engine's `consecutive_errors` shows it. M-9: the
+    errors that open it and the probe that closes it each have their event (`has_opened`, `has_closed`), and
+    `last_error` stays readable after the close. `half_open`: the cooldown is over and one probe may pass; `probe` is
+    the order that is out as the probe, `probe_at` when it passed (UTC).
     """
 
     is_open: bool = False

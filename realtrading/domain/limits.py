@@ -45,7 +45,7 @@ def _amount_or_raw(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class RealTradingConfig:
-    """The seed's limits and intervals, and two more. Every amount is in the *reporting asset*, which `_usdt` stands for.
+    """The seed's limits and intervals, and two more. Amounts are in the *reporting asset*, which `_usdt` stands for.
 
     M-8, the defaults: the seed gives three; the others are chosen for the first days on the testnet, where an account
     holds about 10,000 USDT: small enough that a runaway strategy is a lesson and not a loss, large enough for the
@@ -87,7 +87,7 @@ class RealTradingConfig:
 
     default_slippage_percent: Decimal = attrs.field(default=Decimal("0.1"), converter=_amount_or_raw)
     """Price buffer in %: a LIMIT without a price is put this far through the touch, and a market buy is valued this far
-    above the ask. About ten ticks of a liquid pair: filled at once, yet bounded."""
+    above the ask. Wider than the spread of a liquid pair, so it fills at once, yet bounded."""
 
     order_timeout_secs: int = 60
     """Seconds after its creation at which an unfilled, not deliberately resting order is cancelled. A minute: an order
@@ -102,8 +102,7 @@ class RealTradingConfig:
 
     def __attrs_post_init__(self) -> None:
         wrong = self._ranges()
-        if not wrong:
-            wrong = self._relations()
+        wrong += self._relations({mistake.key for mistake in wrong})
         if wrong:
             raise BadSettings(wrong)
 
@@ -113,21 +112,23 @@ class RealTradingConfig:
         checks += [_check_count(name, getattr(self, name), largest) for name, largest in COUNTS.items()]
         return [mistake for mistake in checks if mistake is not None]
 
-    def _relations(self) -> list[Mistake]:
+    def _relations(self, known_wrong: set[str]) -> list[Mistake]:
         wrong = []
-        if self.max_total_exposure_usdt < self.max_position_size_usdt:
-            wrong.append(Mistake(section="limits", key="max_total_exposure_usdt", what=(
-                f"{plain(self.max_total_exposure_usdt)} is below max_position_size_usdt "
-                f"{plain(self.max_position_size_usdt)} (allowed: at least that)")))
-        if self.stale_order_timeout_secs < self.order_timeout_secs:
-            wrong.append(Mistake(section="limits", key="stale_order_timeout_secs", what=(
-                f"{self.stale_order_timeout_secs} is below order_timeout_secs {self.order_timeout_secs} "
-                "(allowed: at least that)")))
+        for larger, smaller in NOT_BELOW.items():
+            if known_wrong & {larger, smaller} or getattr(self, larger) >= getattr(self, smaller):
+                continue
+            numbers = _shown(getattr(self, larger)), _shown(getattr(self, smaller))
+            what = f"{numbers[0]} is below {smaller} {numbers[1]} (allowed: at least that)"
+            wrong.append(Mistake(section="limits", key=larger, what=what))
         return wrong
 
 
 AMOUNTS = ("max_position_size_usdt", "max_total_exposure_usdt", "max_daily_loss_usdt", "max_order_value_usdt")
 PERCENTS = {"risk_per_trade_percent": (False, HUNDRED), "default_slippage_percent": (True, Decimal(10))}
+NOT_BELOW = {
+    "max_total_exposure_usdt": "max_position_size_usdt",
+    "stale_order_timeout_secs": "order_timeout_secs",
+}
 COUNTS = {
     "max_positions": 10_000,
     "circuit_breaker_errors": 1_000,

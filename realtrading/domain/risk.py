@@ -11,12 +11,11 @@ from decimal import Decimal
 import attrs
 
 from .limits import HUNDRED, RealTradingConfig
-from .orders import OrderState, RealOrder
+from .order_states import TERMINAL
+from .orders import RealOrder
 from .positions import PositionBook
 from .valuation import Valuation, mark
 from .values import ONE, RATIO_STEP, ZERO, Quote, Side, ratio
-
-FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED})
 
 
 @attrs.frozen(kw_only=True)
@@ -98,7 +97,7 @@ def priced(commitment: Commitment, order: RealOrder, worst_price: Decimal) -> Co
 def with_order(commitment: Commitment, order: RealOrder) -> Commitment:
     """Merge what is said of the order: the greatest executed quantity counts; a final order can do no more."""
     executed = max(commitment.executed, order.executed_quantity)
-    final = commitment.final or order.state in FINAL_STATES
+    final = commitment.final or order.state in TERMINAL
     ceiling = executed if final else max(commitment.ceiling, executed)
     return attrs.evolve(commitment, executed=executed, final=final, ceiling=ceiling)
 
@@ -132,8 +131,8 @@ class RiskDay:
 
     `start` holds what `day_results` said at the roll: per position book its result in quote units, and per book and
     third asset (`strategy/symbol:ASSET`) the fees paid. Kept in their own units, so that only the day's *change* is
-    valued: a fee coin that doubles makes no loss out of last year's fees. `breached` stays true for the rest of the day;
-    the breaker's LOSS cause, opened by `LimitBreached`, outlives the roll and waits for a person.
+    valued: a fee coin that doubles makes no loss out of last year's fees. `breached` stays true for the day; the
+    breaker's LOSS cause, opened by `LimitBreached`, outlives the roll and waits for a person.
     """
 
     day: date

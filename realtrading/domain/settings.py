@@ -92,8 +92,8 @@ class Settings:
 
     `symbols` are all that may be traded; `reporting_asset` is the unit of every limit; `prefix` begins every client id;
     `confirm_account` is the uid the key's account must have (required in mode live). `venue` is given in mode simulated
-    and only there. `key_file` and `secret_file` None: from the service manager's credentials folder. `metrics_listen` None:
-    no exporter.
+    and only there. `key_file` and `secret_file` None: from the service manager's credentials folder.
+    `metrics_listen` None: no exporter.
     """
 
     mode: Mode = attrs.field(default=Mode.TESTNET, converter=Mode)
