@@ -1,0 +1,199 @@
+"""Selects over a journal that check every checksum they pass: what comes back is what was written, or
+`JournalDamaged`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from realtrading.journal import sealing
+from realtrading.journal.binding import Binding
+from realtrading.journal.codec import decode_event, decode_row
+from realtrading.journal.errors import JournalDamaged, Unreadable
+from realtrading.journal.records import Run, Stored
+from realtrading.journal.sealing import Sealed
+
+PAGE = 256
+TAIL = 64
+_COLUMNS = "seq, run, letter_seq, cause, sender, type, at, order_id, payload, state, crc, chain"
+_RUNS = "SELECT run, started, code_version, config_digest, stopped, crc FROM runs ORDER BY run"
+_TYPES: tuple[Any, ...] = (int, int, int, (int, type(None)), str, str, str, (str, type(None)), str, bytes, int, bytes)
+
+
+@attrs.frozen
+class Tail:
+    """Where the journal ends: its last record's number and chain, and the digest of each current row."""
+
+    seq: int
+    chain: bytes
+    state: int
+    digests: dict[tuple[str, str], int]
+
+
+def sealed_records(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    after: int = 0,
+    types: Sequence[str] | None = None,
+    order_id: str | None = None,
+) -> Iterator[Sealed]:
+    """Records in order, fetched in pages, so that no read transaction stays open between them; each checksum is
+    checked.
+    """
+    where = ["seq > ?"]
+    given: list[str] = []
+    if types is not None:
+        where.append(f"type IN ({','.join('?' * len(types))})")
+        given.extend(types)
+    if order_id is not None:
+        where.append("order_id = ?")
+        given.append(order_id)
+    query = f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY seq LIMIT {PAGE}"
+    while page := connection.execute(query, (after, *given)).fetchall():
+        for row in page:
+            yield _checked(row, path)
+        after = page[-1][0]
+
+
+def stored(sealed: Sealed, path: Path) -> Stored:
+    """The record with its event decoded. Raises `Unreadable` naming the record."""
+    try:
+        event = decode_event(sealed.payload)
+    except Unreadable as error:
+        raise Unreadable(f"journal {path}, record {sealed.seq}: {error}") from error
+    return Stored(
+        seq=sealed.seq,
+        run=sealed.run,
+        letter_seq=sealed.letter_seq,
+        cause=sealed.cause,
+        sender=sealed.sender,
+        type=sealed.type,
+        at=datetime.fromisoformat(sealed.at),
+        order_id=sealed.order_id,
+        event=event,
+    )
+
+
+def current_rows(connection: sqlite3.Connection, path: Path, table: str) -> dict[str, Any]:
+    """A table's current rows, decoded."""
+    found: dict[str, Any] = {}
+    for row in connection.execute("SELECT tbl, key, value, seq, crc FROM current WHERE tbl = ? ORDER BY key", (table,)):
+        _, key, value, seq = _checked_row(row, path)
+        try:
+            found[key] = decode_row(table, value)
+        except Unreadable as error:
+            raise Unreadable(f"journal {path}, row {table}/{key} of record {seq}: {error}") from error
+    return found
+
+
+def raw_rows(connection: sqlite3.Connection, path: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Every current row as (table, key, text, seq), in order."""
+    for row in connection.execute("SELECT tbl, key, value, seq, crc FROM current ORDER BY tbl, key"):
+        yield _checked_row(row, path)
+
+
+def binding_of(connection: sqlite3.Connection, path: Path) -> Binding:
+    """Whose journal it is."""
+    meta = read_meta(connection, path)
+    uid = meta.get("account_uid")
+    return Binding(mode=meta["mode"], account_uid=None if uid is None else int(uid))
+
+
+def read_meta(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    """The journal's own facts."""
+    meta: dict[str, str] = {}
+    for key, value, crc in connection.execute("SELECT key, value, crc FROM meta"):
+        if crc != sealing.checksum(key, value):
+            raise JournalDamaged(f"journal {path} is damaged: its fact {key!r} was altered")
+        meta[key] = value
+    if "mode" not in meta:
+        raise JournalDamaged(f"journal {path} is damaged: it does not say its mode")
+    return meta
+
+
+def read_runs(connection: sqlite3.Connection, path: Path) -> list[Run]:
+    """Every run there was."""
+    runs = []
+    for *facts, crc in connection.execute(_RUNS):
+        if crc != sealing.checksum(*map(str, facts)):
+            raise JournalDamaged(f"journal {path} is damaged: run {facts[0]} was altered")
+        run, started, code_version, config_digest, stopped = facts
+        runs.append(
+            Run(
+                run=run,
+                started=datetime.fromisoformat(started),
+                code_version=code_version,
+                config_digest=config_digest,
+                stopped=None if stopped is None else datetime.fromisoformat(stopped),
+            )
+        )
+    return runs
+
+
+def checked_tail(connection: sqlite3.Connection, path: Path) -> Tail:
+    """Check the last records and every current row against the last record's word. Raises `JournalDamaged` naming the
+    record.
+    """
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    seq, chain, told = walk(connection, path, after=max(0, last - TAIL))
+    state, digests = sealing.EMPTY_STATE, {}
+    for table, key, value, row_seq in raw_rows(connection, path):
+        digest = sealing.row_digest(table, key, value, row_seq)
+        digests[table, key] = digest
+        state ^= digest
+    if sealing.state_bytes(state) != told:
+        raise not_the_state_of(seq, path)
+    return Tail(seq, chain, state, digests)
+
+
+def not_the_state_of(seq: int, path: Path) -> JournalDamaged:
+    """The complaint that a current row is missing, stale, doubled or altered."""
+    return JournalDamaged(f"journal {path} is damaged: its current rows are not those that record {seq} left behind")
+
+
+def walk(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[int, bytes, bytes]:
+    """Check checksum, number and chain of every record after `after`; returns the last one's number, chain and
+    state.
+    """
+    seq, chain, state = _link_before(connection, path, after)
+    for record in sealed_records(connection, path, after=after):
+        if record.seq != seq + 1:
+            raise JournalDamaged(f"journal {path} is damaged: record {seq + 1} is missing")
+        if record.chain != sealing.link(chain, record.body()):
+            raise JournalDamaged(f"journal {path} is damaged: record {record.seq} does not continue record {seq}")
+        seq, chain, state = record.seq, record.chain, record.state
+    return seq, chain, state
+
+
+def _link_before(connection: sqlite3.Connection, path: Path, after: int) -> tuple[int, bytes, bytes]:
+    if after == 0:
+        return 0, sealing.START_OF_CHAIN, sealing.state_bytes(sealing.EMPTY_STATE)
+    row = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE seq = ?", (after,)).fetchone()
+    if row is None:
+        raise JournalDamaged(f"journal {path} is damaged: record {after} is missing")
+    record = _checked(row, path)
+    return record.seq, record.chain, record.state
+
+
+def _checked(row: tuple[Any, ...], path: Path) -> Sealed:
+    intact = all(isinstance(value, kind) for value, kind in zip(row, _TYPES, strict=True))
+    if intact:
+        record = Sealed(*row)
+        if record.crc == sealing.crc(record.body()):
+            return record
+    raise JournalDamaged(f"journal {path} is damaged: record {row[0]} was altered")
+
+
+def _checked_row(row: tuple[Any, ...], path: Path) -> tuple[str, str, str, int]:
+    table, key, value, seq, crc = row
+    types_hold = all(isinstance(text, str) for text in (table, key, value)) and isinstance(seq, int)
+    if not types_hold or crc != sealing.checksum(table, key, value, seq):
+        raise JournalDamaged(f"journal {path} is damaged: row {table}/{key} of record {seq} was altered")
+    return table, key, value, seq
