@@ -28,22 +28,19 @@ class SimClock:
 class Pace:
     """Maps elapsed real seconds to a position on the tape (milliseconds since its first trade).
 
-    `duration_s` is how many real seconds the whole span takes; a paced tape starts when `start` is called and not before.
+    `duration_s` is how many real seconds the whole span takes; nothing moves before `start`. An `endless` tape is
+    played in a loop, so its position goes on counting; the others stay at their end.
     """
 
     span_ms: int
     duration_s: float
+    endless: bool = False
     started_at: float | None = field(default=None, init=False)
 
     @classmethod
-    def at_speed(cls, span_ms: int, speed: float) -> Pace:
+    def at_speed(cls, span_ms: int, speed: float, *, endless: bool) -> Pace:
         """The recorded pace times `speed` (1 = as recorded)."""
-        return cls(span_ms=span_ms, duration_s=span_ms / 1000 / speed)
-
-    @property
-    def speed(self) -> float:
-        """Tape seconds per real second; 0 for a tape without span."""
-        return self.span_ms / 1000 / self.duration_s if self.duration_s else 0.0
+        return cls(span_ms, span_ms / 1000 / speed, endless)
 
     def start(self, mono_s: float) -> None:
         """Begin at this reading of the monotonic clock; a second start changes nothing."""
@@ -54,6 +51,7 @@ class Pace:
         """The tape position at this reading of the monotonic clock, None before the start."""
         if self.started_at is None:
             return None
-        if self.duration_s <= 0 or mono_s - self.started_at >= self.duration_s:
+        elapsed_s = mono_s - self.started_at
+        if self.duration_s <= 0 or (elapsed_s >= self.duration_s and not self.endless):
             return self.span_ms
-        return int(self.span_ms * ((mono_s - self.started_at) / self.duration_s))
+        return int(self.span_ms * (elapsed_s / self.duration_s))
