@@ -27,9 +27,9 @@ class Verdict:
 
 @attrs.frozen(kw_only=True)
 class Picture:
-    """Everything risk looks at for one order. `rules` and `quote` are those of its symbol, None when unknown.
+    """All that risk looks at for one order. `rules` and `quote` are those of its symbol, None when unknown.
 
-    `positions` by book key, `commitments` by order id, `ledger` by asset, `symbols` the ones settings allow. The numbers
+    `positions` by book key, `commitments` by order id, `ledger` by asset, `symbols` the ones allowed. The numbers
     below may be asked once the order is known to be well formed; they leave out the order's own commitment, so that
     the same order vetted twice is judged the same.
     """

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,9 +81,9 @@ class StrategySettings:
     config: Mapping[str, Any] = attrs.field(factory=dict)
 
 
-def _default_journal(settings: Settings) -> Path:
+def _default_journal(settings: Settings) -> PurePath:
     # the mode is in the name, so that a changed mode can never meet another mode's journal
-    return Path(settings.state_dir) / f"journal-{settings.mode}.db"
+    return PurePath(settings.state_dir) / f"journal-{settings.mode}.db"
 
 
 @attrs.frozen(kw_only=True)
@@ -100,15 +100,15 @@ class Settings:
     symbols: tuple[str, ...] = attrs.field(converter=tuple)
     reporting_asset: str = "USDT"
     prefix: str = "rt"
-    state_dir: Path = attrs.field(default=Path("state"), converter=Path)
+    state_dir: PurePath = attrs.field(default=PurePath("state"), converter=PurePath)
     confirm_account: int | None = None
     limits: RealTradingConfig = attrs.field(factory=RealTradingConfig)
     venue: VenueUrls | None = None
-    key_file: Path | None = None
-    secret_file: Path | None = None
+    key_file: PurePath | None = None
+    secret_file: PurePath | None = None
     strategies: tuple[StrategySettings, ...] = attrs.field(default=(), converter=tuple)
     metrics_listen: Listen | None = attrs.field(factory=lambda: Listen(host="127.0.0.1", port=17880))
-    journal_path: Path = attrs.field(default=attrs.Factory(_default_journal, takes_self=True), converter=Path)
+    journal_path: PurePath = attrs.field(default=attrs.Factory(_default_journal, takes_self=True), converter=PurePath)
     durability: Durability = attrs.field(default=Durability.POWER, converter=Durability)
 
     def __attrs_post_init__(self) -> None:
@@ -133,7 +133,7 @@ def _canonical(value: Any) -> Any:
         return plain(value) if value.is_finite() else str(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def is_loopback(host: str) -> bool:

@@ -28,26 +28,26 @@ class Valuation:
     quotes: Mapping[str, Quote]
     rules: Mapping[str, SymbolRules]
 
-    def rate(self, asset: str, since: float | None = None) -> Decimal | None:
-        """Reporting-asset price of one unit of `asset`, or None without a path. Quotes from before `since` (monotonic
-        seconds) are ignored."""
+    def rate(self, asset: str, since_mono: float | None = None) -> Decimal | None:
+        """Reporting-asset price of one unit of `asset`, or None without a path. Quotes before `since_mono` (seconds)
+        are ignored."""
         if asset == self.reporting_asset:
             return ONE
-        direct = self._step(asset, self.reporting_asset, since)
+        direct = self._step(asset, self.reporting_asset, since_mono)
         if direct is not None:
             return direct
         for bridge in self._neighbours(asset):
-            first = self._step(asset, bridge, since)
-            second = self._step(bridge, self.reporting_asset, since)
+            first = self._step(asset, bridge, since_mono)
+            second = self._step(bridge, self.reporting_asset, since_mono)
             if first is not None and second is not None:
                 return first * second
         return None
 
-    def value(self, amount: Decimal, asset: str, since: float | None = None) -> Decimal | None:
+    def value(self, amount: Decimal, asset: str, since_mono: float | None = None) -> Decimal | None:
         """`amount` of `asset` in the reporting asset, or None without a path. Nothing is worth nothing in any asset."""
         if not amount:
             return ZERO
-        rate = self.rate(asset, since)
+        rate = self.rate(asset, since_mono)
         return None if rate is None else amount * rate
 
     def _neighbours(self, asset: str) -> Iterator[str]:
@@ -59,19 +59,19 @@ class Valuation:
             elif asset == rules.quote:
                 yield rules.base
 
-    def _step(self, asset: str, other: str, since: float | None) -> Decimal | None:
-        price = self._price(asset, other, since)
+    def _step(self, asset: str, other: str, since_mono: float | None) -> Decimal | None:
+        price = self._price(asset, other, since_mono)
         if price is not None:
             return price
-        price = self._price(other, asset, since)
+        price = self._price(other, asset, since_mono)
         return None if price is None else ratio(ONE, price)
 
-    def _price(self, base: str, quote: str, since: float | None) -> Decimal | None:
+    def _price(self, base: str, quote: str, since_mono: float | None) -> Decimal | None:
         symbol = base + quote
         rules, heard = self.rules.get(symbol), self.quotes.get(symbol)
         if rules is None or heard is None or (rules.base, rules.quote) != (base, quote):
             return None
-        if since is not None and heard.mono < since:
+        if since_mono is not None and heard.mono < since_mono:
             return None
         price = mark(heard)
         return price if price > ZERO else None

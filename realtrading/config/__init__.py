@@ -1,0 +1,6 @@
+"""From files to values: the settings of one engine, and the account's credentials."""
+
+from .credentials import Credentials, load_credentials
+from .file import load
+
+__all__ = ["Credentials", "load", "load_credentials"]
