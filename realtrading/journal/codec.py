@@ -21,8 +21,9 @@ from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook
 from realtrading.domain.risk import RiskDay
 from realtrading.journal.errors import Unreadable, Unwritable
+from realtrading.journal.leaves import Misfit, Shape
 from realtrading.journal.records import IntentRecorded, RunBegan, rows_of
-from realtrading.journal.shapes import Misfit, Shape, record_shape, shape_of
+from realtrading.journal.shapes import record_shape, shape_of
 
 VERSION = 1
 

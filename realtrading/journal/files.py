@@ -96,9 +96,16 @@ def create(path: Path, meta: Mapping[str, str]) -> None:
     """Make a new journal. It appears under its name whole or not at all."""
     unfinished = path.with_name(path.name + ".new")
     try:
+        if path.with_name(path.name + "-wal").exists():
+            # SQLite would play the log of the lost journal into the new one
+            raise _bad(
+                f"journal {path} is missing, but its log {path.name}-wal is there: restore the one or remove the other"
+            )
         unfinished.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+            # an unfinished file is thrown away, never rolled back
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN")
             for statement in _statements(_schema()):

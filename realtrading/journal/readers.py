@@ -59,11 +59,7 @@ class JournalReader:
         self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None
     ) -> Iterator[Stored]:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
-        with files.reading(self.path):
-            for sealed in reading.sealed_records(
-                self._connection, self.path, after=after, types=types, order_id=order_id
-            ):
-                yield reading.stored(sealed, self.path)
+        return reading.events(self._connection, self.path, after=after, types=types, order_id=order_id)
 
 
 @contextmanager

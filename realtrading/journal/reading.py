@@ -16,6 +16,7 @@ from realtrading.journal import sealing
 from realtrading.journal.binding import Binding
 from realtrading.journal.codec import decode_event, decode_row
 from realtrading.journal.errors import JournalDamaged, Unreadable
+from realtrading.journal.files import reading
 from realtrading.journal.records import Run, Stored
 from realtrading.journal.sealing import Sealed
 
@@ -60,6 +61,20 @@ def sealed_records(
         for row in page:
             yield _checked(row, path)
         after = page[-1][0]
+
+
+def events(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    after: int,
+    types: Sequence[str] | None,
+    order_id: str | None,
+) -> Iterator[Stored]:
+    """The same records, decoded."""
+    with reading(path):
+        for sealed in sealed_records(connection, path, after=after, types=types, order_id=order_id):
+            yield stored(sealed, path)
 
 
 def stored(sealed: Sealed, path: Path) -> Stored:

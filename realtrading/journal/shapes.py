@@ -9,134 +9,21 @@ from __future__ import annotations
 
 import enum
 import functools
-import math
 import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import attrs
 
-BIGGEST_INT = 2**63 - 1
-MOST_PLACES = 64
-"""Digits on either side of the point: far beyond any amount, and a bound on what `1e999999` would take on disk."""
-
-
-class Misfit(Exception):
-    """A value that is not what its type hint says. `where` is the path to it, `says` what is wrong."""
-
-    def __init__(self, says: str, where: str = "") -> None:
-        super().__init__(f"{where}: {says}")
-        self.says = says
-        self.where = where
-
-    def within(self, step: str) -> Misfit:
-        """The same misfit seen from one level above."""
-        return Misfit(self.says, step + self.where)
-
-
-@attrs.frozen
-class Shape:
-    """How values of one type are written and read."""
-
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
-
-
-def _exactly(kind: type) -> Callable[[Any], Any]:
-    def same(value: Any) -> Any:
-        if type(value) is not kind:
-            raise Misfit(f"{_short(value)} is not of type {kind.__name__}")
-        return value
-
-    return same
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _integer(value: Any) -> int:
-    if type(value) is not int or not -BIGGEST_INT <= value <= BIGGEST_INT:
-        raise Misfit(f"{_short(value)} is not a 64-bit integer")
-    return value
-
-
-def _finite(value: Any) -> float:
-    if type(value) is not float or not math.isfinite(value):
-        raise Misfit(f"{_short(value)} is not a finite float")
-    return value
-
-
-def _decimal_out(value: Any) -> str:
-    if type(value) is not Decimal or not value.is_finite():
-        raise Misfit(f"{_short(value)} is not a finite Decimal")
-    text = format(value, "f") if -MOST_PLACES <= value.adjusted() < MOST_PLACES else ""
-    if not text or len(text) > 2 * MOST_PLACES:
-        raise Misfit(f"{_short(value)} has more digits than any amount")
-    return text
-
-
-def _decimal_in(value: Any) -> Decimal:
-    if type(value) is str:
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise Misfit(f"{_short(value)} is not a decimal number") from None
-        if number.is_finite() and format(number, "f") == value:
-            return number
-    raise Misfit(f"{_short(value)} is not a plain decimal number")
-
-
-def _moment_out(value: Any) -> str:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise Misfit(f"{_short(value)} is not a moment with a time zone")
-    return value.astimezone(UTC).isoformat()
-
-
-def _moment_in(value: Any) -> datetime:
-    if type(value) is str and value.endswith("+00:00"):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    raise Misfit(f"{_short(value)} is not a UTC moment")
-
-
-def _day_out(value: Any) -> str:
-    if type(value) is not date:
-        raise Misfit(f"{_short(value)} is not a date")
-    return value.isoformat()
-
-
-def _day_in(value: Any) -> date:
-    if type(value) is str:
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise Misfit(f"{_short(value)} is not a date")
-
-
-_LEAVES: dict[object, Shape] = {
-    str: Shape(_exactly(str), _exactly(str)),
-    bool: Shape(_exactly(bool), _exactly(bool)),
-    int: Shape(_integer, _integer),
-    float: Shape(_finite, _finite),
-    Decimal: Shape(_decimal_out, _decimal_in),
-    datetime: Shape(_moment_out, _moment_in),
-    date: Shape(_day_out, _day_in),
-}
+from realtrading.journal.leaves import LEAVES, Misfit, Shape, exactly, short
 
 
 @functools.cache
 def shape_of(hint: Any) -> Shape:
     """The shape of a type hint. Raises TypeError at import time for a hint that has no exact spelling."""
-    leaf = _LEAVES.get(hint)
+    leaf = LEAVES.get(hint)
     if leaf is not None:
         return leaf
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -162,14 +49,14 @@ def _enum(kind: type[enum.Enum]) -> Shape:
 
     def encode(value: Any) -> Any:
         if type(value) is not kind:
-            raise Misfit(f"{_short(value)} is not a {kind.__name__}")
+            raise Misfit(f"{short(value)} is not a {kind.__name__}")
         return value.value
 
     def decode(value: Any) -> Any:
         try:
             return members[value]
         except (KeyError, TypeError):
-            raise Misfit(f"{_short(value)} is not a {kind.__name__} this version knows") from None
+            raise Misfit(f"{short(value)} is not a {kind.__name__} this version knows") from None
 
     return Shape(encode, decode)
 
@@ -203,12 +90,12 @@ def _open_enum(*arguments: Any) -> Shape:
 
     def encode(value: Any) -> str:
         if type(value) is not kind and type(value) is not str:
-            raise Misfit(f"{_short(value)} is neither a {kind.__name__} nor text")
+            raise Misfit(f"{short(value)} is neither a {kind.__name__} nor text")
         return str(value)
 
     def decode(value: Any) -> Any:
         if type(value) is not str:
-            raise Misfit(f"{_short(value)} is not text")
+            raise Misfit(f"{short(value)} is not text")
         return members.get(value, value)
 
     return Shape(encode, decode)
@@ -225,7 +112,7 @@ def _each(step: Callable[[Any], Any], values: Any) -> list[Any]:
 
 
 def _row(item: Shape) -> Shape:
-    a_tuple, a_list = _exactly(tuple), _exactly(list)
+    a_tuple, a_list = exactly(tuple), exactly(list)
     return Shape(
         lambda value: _each(item.encode, a_tuple(value)),
         lambda value: tuple(_each(item.decode, a_list(value))),
@@ -235,7 +122,7 @@ def _row(item: Shape) -> Shape:
 def _fixed(items: tuple[Shape, ...]) -> Shape:
     def places(value: Any, kind: type[Any]) -> Any:
         if not isinstance(value, kind) or len(value) != len(items):
-            raise Misfit(f"{_short(value)} is not {len(items)} values")
+            raise Misfit(f"{short(value)} is not {len(items)} values")
         return zip(items, value, strict=True)
 
     return Shape(
@@ -245,12 +132,12 @@ def _fixed(items: tuple[Shape, ...]) -> Shape:
 
 
 def _set(item: Shape) -> Shape:
-    a_set, a_list = _exactly(frozenset), _exactly(list)
+    a_set, a_list = exactly(frozenset), exactly(list)
 
     def decode(value: Any) -> Any:
         members = _each(item.decode, a_list(value))
         if len(set(members)) != len(members):
-            raise Misfit(f"{_short(value)} names a member twice")
+            raise Misfit(f"{short(value)} names a member twice")
         return frozenset(members)
 
     return Shape(lambda value: sorted(_each(item.encode, a_set(value))), decode)
@@ -259,11 +146,11 @@ def _set(item: Shape) -> Shape:
 def _mapping(item: Shape) -> Shape:
     def walk(step: Callable[[Any], Any], value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise Misfit(f"{_short(value)} is not a mapping")
+            raise Misfit(f"{short(value)} is not a mapping")
         out: dict[str, Any] = {}
         for key, inner in value.items():
             if type(key) is not str:
-                raise Misfit(f"key {_short(key)} is not text")
+                raise Misfit(f"key {short(key)} is not text")
             try:
                 out[key] = step(inner)
             except Misfit as misfit:
@@ -286,7 +173,7 @@ def record_shape(kind: type[Any]) -> Shape:
 
     def encode(value: Any) -> dict[str, Any]:
         if type(value) is not kind:
-            raise Misfit(f"{_short(value)} is not a {kind.__name__}")
+            raise Misfit(f"{short(value)} is not a {kind.__name__}")
         out: dict[str, Any] = {}
         name = ""
         try:
@@ -298,7 +185,7 @@ def record_shape(kind: type[Any]) -> Shape:
 
     def decode(value: Any) -> Any:
         if type(value) is not dict:
-            raise Misfit(f"{_short(value)} is not the fields of a {kind.__name__}")
+            raise Misfit(f"{short(value)} is not the fields of a {kind.__name__}")
         given: dict[str, Any] = {}
         for name, inner in value.items():
             read = readers.get(name)
