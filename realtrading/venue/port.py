@@ -1,4 +1,7 @@
-"""The venue as the hands see it: a few coroutines that answer with domain reports and never raise for the venue's sake."""
+"""The venue as the hands see it.
+
+A few coroutines that answer with domain reports and never raise for the venue's sake.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -31,7 +34,10 @@ StreamReport = ExecutionReported | AccountReported | FlowReported | StreamLost
 
 @attrs.frozen(kw_only=True)
 class RequestSeen:
-    """One finished request, for metrics: endpoint template, method, status class ("2xx", "4xx", …, "none"), seconds."""
+    """One finished request, for metrics.
+
+    Endpoint template, method, status class ("2xx", "4xx", …, "none"), seconds.
+    """
 
     endpoint: str
     method: str
@@ -42,17 +48,23 @@ class RequestSeen:
 
 @attrs.define(kw_only=True)
 class VenueGauges:
-    """Latest readings of the venue's limits; written on the wire thread, read by the scrape."""
+    """Latest readings of the venue's limits; written on the wire thread, read by the scrape.
+
+    `used` and `maximum` are keyed `weight_1m`, `orders_10s`, `orders_1d`, `raw_5m`. `oddities` counts what the venue
+    sent that could not be used: malformed_event, malformed_frame, malformed_quote, malformed_ticker, stray_reply.
+    """
 
     used: dict[str, int] = attrs.field(factory=dict)
     maximum: dict[str, int] = attrs.field(factory=dict)
     silent_until_utc: datetime | None = None
     clock_offset_s: float | None = None
+    oddities: dict[str, int] = attrs.field(factory=dict)
 
 
 class Venue(Protocol):
-    """One account at one venue. Everything runs on the wire desk's asyncio loop; no method raises for what the venue does,
-    except `connect`, `account_uid` and `rules`, which raise `VenueRefused`/`VenueUnknown`/`VenueThrottled` with one sentence.
+    """One account at one venue. Everything runs on the wire desk's asyncio loop; no method raises for what the venue
+    does, except `connect`, `account_uid` and `rules`, which raise `VenueRefused`/`VenueUnknown`/`VenueThrottled` with
+    one sentence.
     """
 
     gauges: VenueGauges

@@ -1,0 +1,311 @@
+"""Binance spot as the house's venue: one account, one generation of connections at a time, every outcome a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from realtrading.domain.commands import PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.reasons import Reason
+from realtrading.domain.reports import (
+    CancelAnswered,
+    ClockMeasured,
+    ExecutionReport,
+    LookupFailed,
+    OrderLookedUp,
+    PlacementAcknowledged,
+    PlacementRefused,
+    PlacementUnknown,
+    RulesReported,
+    SnapshotTaken,
+    TradeReport,
+)
+from realtrading.domain.values import Quote
+from realtrading.errors import HouseError, VenueRefused, VenueUnknown
+
+from .answers import Answer
+from .fields import Unreadable, record
+from .lookups import BAD_SYMBOL, Lookups, ReadFailed
+from .outcomes import Outcome, judge
+from .placing import client_id, placement
+from .port import RequestSeen, StreamReport, VenueGauges
+from .streams import MarketSockets, QuoteStream
+from .translate import execution_from_order
+from .urls import VenueUrls
+from .wire import CLOCK_CODE, Wire
+
+_ILLEGAL_CHARACTERS = -1100
+
+
+class BinanceVenue:
+    """One account at Binance. Make and use it inside one running asyncio loop; `port.Venue` says what each method
+    promises.
+
+    A generation that ended refuses placements until the next `connect` has succeeded; cancels and reads go on over
+    REST until the venue is closed. During a silence the venue asked for (429, 418) nothing is sent at all, cancels
+    included. `connect` that raises began no generation, so no `StreamLost` follows. `on_request` hears of every
+    request; it must not raise.
+    """
+
+    def __init__(
+        self,
+        urls: VenueUrls,
+        key: str,
+        secret: str,
+        *,
+        utc: Callable[[], datetime],
+        mono: Callable[[], float],
+        on_request: Callable[[RequestSeen], None],
+    ) -> None:
+        self.gauges = VenueGauges()
+        self._urls = urls
+        self._utc = utc
+        self._mono = mono
+        self._wire = Wire(urls, key, secret, gauges=self.gauges, utc=utc, mono=mono, on_request=on_request)
+        self._lookups = Lookups(self._wire.get)
+        self._quotes: set[QuoteStream] = set()
+
+    # -- connection -----------------------------------------------------------------
+
+    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+        """See `port.Venue.connect`. Raises `VenueRefused`, `VenueThrottled`, `VenueUnknown`."""
+        await self._wire.connect(generation, deliver)
+
+    async def close(self) -> None:
+        """End everything; requests still on their way end as unknown. Idempotent."""
+        for stream in list(self._quotes):
+            await stream.close()
+        await self._wire.close()
+
+    async def measure_clock(self) -> ClockMeasured | LookupFailed:
+        """Ask the server's time a few times, keep the sharpest, sign by it from now on."""
+        try:
+            return await self._wire.measure()
+        except Exception as error:
+            return self._failed("clock", error)
+
+    def server_time(self, utc: datetime) -> datetime:
+        """Our reading `utc` corrected by the measured offset."""
+        return self._wire.clock.server_time(utc)
+
+    # -- the first questions ------------------------------------------------------------
+
+    async def account_uid(self) -> int:
+        """The account's uid. Raises `VenueRefused`, `VenueThrottled`, `VenueUnknown`."""
+        try:
+            return (await self._lookups.account()).uid
+        except ReadFailed as error:
+            self._wire.refuse("tell the account", error)
+
+    async def rules(self, symbols: Sequence[str]) -> RulesReported:
+        """Symbol rules, in the order asked.
+
+        Raises `VenueRefused` naming an unknown symbol, `VenueThrottled`, `VenueUnknown`.
+        """
+        try:
+            rules, limits = await self._lookups.exchange_info(list(symbols))
+        except ReadFailed as error:
+            if error.answer.code not in (BAD_SYMBOL, _ILLEGAL_CHARACTERS):
+                self._wire.refuse("tell the symbols' rules", error)
+            if len(symbols) == 1:
+                raise VenueRefused(self._wire.redact(f"Binance does not know the symbol {symbols[0]!r}.")) from None
+            # one answer for all does not say which: ask again one by one
+            return RulesReported(rules=tuple([rule for each in symbols for rule in (await self.rules([each])).rules]))
+        self._wire.limits.note_maximum(limits)
+        return RulesReported(rules=rules)
+
+    # -- orders -----------------------------------------------------------------------
+
+    async def place(self, order: RealOrder) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
+        """Sign and send the order exactly once; whatever happens is one of the three."""
+        try:
+            params = placement(order)
+        except HouseError as error:
+            return _refused(order, Reason.HOUSE_FAULT, str(error))
+        if not self._wire.alive:
+            return _refused(order, Reason.VENUE_NOT_REACHED, "between two connections")
+        began = self._mono()
+        try:
+            answer = await self._wire.send("post", "order", params)
+            return self._placed(order, answer, self._mono() - began)
+        except Exception as error:  # it may be out already
+            return PlacementUnknown(id=order.id, detail=self._wire.redact(f"{type(error).__name__}: {error}"))
+
+    def _placed(
+        self, order: RealOrder, answer: Answer, latency_s: float
+    ) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
+        verdict = judge(answer)
+        if verdict.outcome is Outcome.DONE:
+            try:
+                report = execution_from_order(record(answer.payload))
+            except Unreadable as error:
+                return PlacementUnknown(id=order.id, detail=f"HTTP {answer.status}, but {error}")
+            if (report.client_id, report.symbol, report.side) != (order.id, order.symbol, order.side):
+                return PlacementUnknown(
+                    id=order.id, detail=f"HTTP {answer.status}, but the answer is about another order"
+                )
+            return PlacementAcknowledged(id=order.id, report=report, latency_s=latency_s)
+        if verdict.reason is None:
+            return PlacementUnknown(id=order.id, detail=self._wire.redact(str(answer)))
+        if answer.code == CLOCK_CODE:
+            self._wire.measure_soon()
+        return PlacementRefused(
+            id=order.id,
+            reason=verdict.reason,
+            code=answer.code,
+            message=self._wire.redact(str(answer) if answer.failure else answer.message),
+            sent=answer.failure is None,
+        )
+
+    async def cancel(self, command: PlaceCancel) -> CancelAnswered:
+        """Cancel by exchange id with our own cancel id. Anything but a readable yes means: ask about the order."""
+        try:
+            params: dict[str, str | int] = {
+                "symbol": command.symbol,
+                "orderId": command.exchange_order_id,
+                "newClientOrderId": client_id(command.cancel_id),
+            }
+            answer = await self._wire.send_again_on_time("delete", "order", params)
+            report = _cancelled(command, answer)
+            return CancelAnswered(
+                id=command.id,
+                certain=report is not None,
+                report=report,
+                code=answer.code,
+                message=self._wire.redact(str(answer) if answer.failure else answer.message),
+            )
+        except Exception as error:
+            message = self._wire.redact(f"{type(error).__name__}: {error}")
+            return CancelAnswered(id=command.id, certain=False, report=None, code=0, message=message)
+
+    # -- reads ------------------------------------------------------------------------
+
+    async def query(self, command: QueryOrder) -> OrderLookedUp | LookupFailed:
+        """One order with its trades, and with `prove` whether open orders or history show it.
+
+        All of it or `LookupFailed`.
+        """
+        try:
+            return await self._look_up(command)
+        except Exception as error:
+            return self._failed(command.id, error)
+
+    async def _look_up(self, command: QueryOrder) -> OrderLookedUp:
+        asked_at = self._wire.clock.now()
+        report = await self._lookups.order(command.symbol, command.exchange_order_id, command.id)
+        in_history = None
+        if command.prove:
+            listed = await self._listed(command, report)
+            in_history, report = listed is not None, report or listed
+        trades: tuple[TradeReport, ...] = ()
+        if report is not None and report.executed_quantity:
+            trades = await self._lookups.trades_of(command.symbol, report.exchange_order_id)
+        return OrderLookedUp(
+            id=command.id,
+            report=report,
+            trades=trades,
+            in_history=in_history,
+            asked_at=asked_at,
+            answered_at=self._wire.clock.now(),
+        )
+
+    async def _listed(self, command: QueryOrder, report: ExecutionReport | None) -> ExecutionReport | None:
+        created_at = self.server_time(command.created_at)
+        found = await self._lookups.open_orders(command.symbol)
+        found += await self._lookups.orders_since(command.symbol, created_at, self._wire.clock.now())
+        known = report.exchange_order_id if report is not None else command.exchange_order_id
+        for each in found:
+            if each.client_id == command.id or each.exchange_order_id == known:
+                return attrs.evolve(each, client_id=command.id)
+        return None
+
+    async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
+        """A whole reconciliation round of one generation.
+
+        Any part missing, or another generation meanwhile: `LookupFailed`.
+        """
+        try:
+            return await self._take(command)
+        except Exception as error:
+            return self._failed(command.token, error)
+
+    async def _take(self, command: TakeSnapshot) -> SnapshotTaken:
+        self._same_generation(command)
+        asked_at = await self._lookups.time()
+        began = self._mono()
+        open_orders: list[ExecutionReport] = []
+        for symbol in command.symbols:
+            open_orders += await self._lookups.open_orders(symbol)
+        trades: list[TradeReport] = []
+        cursors: dict[str, int] = {}
+        for symbol in command.symbols:
+            newer, cursors[symbol] = await self._lookups.trades_after(symbol, command.cursors.get(symbol, -1))
+            trades += newer
+        account = await self._lookups.account()
+        self._same_generation(command)
+        return SnapshotTaken(
+            token=command.token,
+            generation=command.generation,
+            account_uid=account.uid,
+            asked_at=asked_at,
+            answered_at=asked_at + timedelta(seconds=self._mono() - began),
+            open_orders=tuple(open_orders),
+            trades=tuple(trades),
+            cursors=cursors,
+            balances=account.balances,
+        )
+
+    def _same_generation(self, command: TakeSnapshot) -> None:
+        if self._wire.generation != command.generation:
+            raise VenueUnknown(f"generation {command.generation} is over")
+
+    def _failed(self, subject: str, error: Exception) -> LookupFailed:
+        detail = str(error) if isinstance(error, (ReadFailed, VenueUnknown)) else f"{type(error).__name__}: {error}"
+        return LookupFailed(subject=subject, detail=self._wire.redact(detail))
+
+    # -- quotes -----------------------------------------------------------------------
+
+    async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
+        """See `port.Venue.watch_quotes`. Several watches may run at once, each on its own connection."""
+        if self._wire.closed:
+            raise VenueUnknown("This venue is closed.")
+        stream = QuoteStream(symbols, on_quote, self._wire.odd, self._utc, self._mono)
+        self._quotes.add(stream)
+        try:
+            try:
+                await stream.open(MarketSockets(self._wire.client(), self._urls.stream))
+            except Exception as error:
+                raise VenueUnknown(self._wire.redact(f"No market stream: {type(error).__name__}: {error}.")) from None
+            await self._seed(stream, symbols)
+            await stream.run()
+        finally:
+            self._quotes.discard(stream)
+            await stream.close()
+
+    async def _seed(self, stream: QuoteStream, symbols: Sequence[str]) -> None:
+        for symbol in symbols:
+            try:
+                stream.seed(symbol, await self._lookups.ticker(symbol))
+            except ReadFailed:
+                # the stream will tell, only later
+                self._wire.odd("missing_ticker")
+
+
+def _refused(order: RealOrder, reason: Reason, message: str) -> PlacementRefused:
+    return PlacementRefused(id=order.id, reason=reason, code=0, message=message, sent=False)
+
+
+def _cancelled(command: PlaceCancel, answer: Answer) -> ExecutionReport | None:
+    """The order's state in a cancel's answer, or None when the answer does not tell it."""
+    if not answer.ok:
+        return None
+    try:
+        report = execution_from_order(record(answer.payload))
+    except Unreadable:
+        return None
+    if (report.symbol, report.exchange_order_id) != (command.symbol, command.exchange_order_id):
+        return None
+    return attrs.evolve(report, client_id=command.id)

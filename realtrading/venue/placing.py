@@ -1,0 +1,44 @@
+"""An order as the parameters of POST /order: only what its type takes, money as plain text, our own id."""
+
+from __future__ import annotations
+
+import re
+
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.values import OrderType, TimeInForce, plain
+from realtrading.errors import HouseError
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
+
+
+def placement(order: RealOrder) -> dict[str, str | int]:
+    """The request's parameters. An order the house must never send raises `HouseError`."""
+    params: dict[str, str | int] = {
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "type": str(order.order_type),
+        "newClientOrderId": client_id(order.id),
+        "newOrderRespType": "FULL",
+    }
+    # a parameter that the type does not take is itself an error (-1106), so each type names exactly its own
+    if order.order_type == OrderType.MARKET:
+        if order.quote_quantity is not None:
+            return {**params, "quoteOrderQty": plain(order.quote_quantity)}
+        return {**params, "quantity": plain(order.original_quantity)}
+    if order.price is None:
+        raise HouseError(f"{order.order_type} order {order.id} has no price")
+    if order.quote_quantity is not None:
+        raise HouseError(f"{order.order_type} order {order.id} is given by quote quantity")
+    params |= {"quantity": plain(order.original_quantity), "price": plain(order.price)}
+    if order.order_type == OrderType.LIMIT:
+        return {**params, "timeInForce": (order.time_in_force or TimeInForce.GTC).value}
+    if order.order_type == OrderType.LIMIT_MAKER:
+        return params
+    raise HouseError(f"the house does not send {order.order_type} orders")
+
+
+def client_id(text: str) -> str:
+    """`text` if it may travel: python-binance signs other characters differently from how it sends them."""
+    if not _CLIENT_ID.fullmatch(text):
+        raise HouseError("a client id is 1 to 36 of [A-Za-z0-9_-]")
+    return text

@@ -1,0 +1,257 @@
+"""The one place where requests leave.
+
+Which client of which generation, whether anything may be sent now, and what is told about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar
+
+from websockets.exceptions import InvalidStatus
+
+from realtrading.domain.reports import ClockMeasured
+from realtrading.errors import VenueRefused, VenueThrottled, VenueUnknown
+
+from .answers import Answer, Failure, from_body, redacted
+from .client import REQUEST_TIMEOUT_S, GatewayClient
+from .clock import ServerClock
+from .fields import to_ms
+from .limits import Limits
+from .lookups import Lookups, ReadFailed
+from .outcomes import Outcome, failure_of, judge
+from .port import RequestSeen, StreamReport, VenueGauges
+from .streams import UserStream
+from .urls import VenueUrls
+from .ws_api import GatewayWsApi
+
+T = TypeVar("T")
+
+CLOCK_QUESTIONS = 5
+CLOCK_CODE = -1021
+_SUBSCRIBE = "userDataStream.subscribe.signature"
+
+_log = logging.getLogger("realtrading.venue")
+
+
+async def _opened(stream: UserStream) -> Answer:
+    """Open the stream; whatever the handshake raised becomes an answer."""
+    try:
+        return await stream.open()
+    except InvalidStatus as refused:
+        return from_body(refused.response.status_code, refused.response.headers, b"")
+    except Exception as error:
+        return Answer(status=0, failure=Failure.NEVER_REACHED, message=redacted(f"{type(error).__name__}: {error}"))
+
+
+class Wire:
+    """Owns the client of the present generation, the clock and the limits.
+
+    Requests end in an `Answer`, never in an exception.
+    """
+
+    def __init__(
+        self,
+        urls: VenueUrls,
+        key: str,
+        secret: str,
+        *,
+        gauges: VenueGauges,
+        utc: Callable[[], datetime],
+        mono: Callable[[], float],
+        on_request: Callable[[RequestSeen], None],
+    ) -> None:
+        self.generation = -1
+        self.closed = False
+        self.clock = ServerClock(utc, mono)
+        self.limits = Limits(gauges, utc)
+        self._urls = urls
+        self._key = key
+        self._secret = secret
+        self._gauges = gauges
+        self._mono = mono
+        self._on_request = on_request
+        self._client: GatewayClient | None = None
+        self._stream: UserStream | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._in_flight: dict[GatewayClient, set[asyncio.Future[None]]] = {}
+        self._measuring: asyncio.Task[ClockMeasured] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """True while a generation is connected and subscribed."""
+        return self._stream is not None and self._stream.alive
+
+    def client(self) -> GatewayClient:
+        """The present client; made when there is none yet, so that the account can be asked before any stream."""
+        if self._client is None:
+            api = GatewayWsApi(self._urls.ws_api, limits=self.limits, on_oddity=self.odd)
+            self._client = GatewayClient(
+                self._urls,
+                self._key,
+                self._secret,
+                stamp_offset_ms=self.clock.stamp_offset_ms,
+                on_headers=self.limits.note_headers,
+                ws_api=api,
+            )
+            self._in_flight[self._client] = set()
+        return self._client
+
+    def odd(self, kind: str) -> None:
+        """Count something the venue sent that nobody asked for or can read."""
+        self._gauges.oddities[kind] = self._gauges.oddities.get(kind, 0) + 1
+
+    # -- requests -----------------------------------------------------------------
+
+    async def send(self, method: str, path: str, params: Mapping[str, str | int], *, signed: bool = True) -> Answer:
+        """Send one request once."""
+        if self.closed:
+            return Answer(status=0, failure=Failure.CLOSED)
+        silent_until = self.limits.silent_until()
+        if silent_until is not None:
+            return Answer(status=0, failure=Failure.SILENCED, message=f"until {silent_until:%Y-%m-%d %H:%M:%S} UTC")
+        client, began = self.client(), self._mono()
+        ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_flight[client].add(ticket)
+        try:
+            answer = await client.call(method, path, params, signed=signed)
+        except Exception as error:
+            answer = Answer(
+                status=0, failure=failure_of(error), message=self.redact(f"{type(error).__name__}: {error}")
+            )
+        finally:
+            self._in_flight.get(client, set()).discard(ticket)
+            ticket.set_result(None)
+        self.limits.note_answer(answer)
+        self._tell(f"/api/v3/{path}", method.upper(), answer, began)
+        return answer
+
+    async def get(self, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:
+        """Send a GET, within the share of the weight that reads may have."""
+        # the clock's question is nearly free, and without it nothing else can be asked
+        if path != "time" and self.limits.reads_are_over():
+            return Answer(status=0, failure=Failure.SILENCED, message="this minute's weight for reads is used up")
+        return await self.send_again_on_time("get", path, params, signed=signed)
+
+    async def send_again_on_time(
+        self, method: str, path: str, params: Mapping[str, str | int], *, signed: bool = True
+    ) -> Answer:
+        """Send; when the venue refused the timestamp (so nothing was done), measure the clock and send once more.
+
+        Never for placements: their refusal is a report.
+        """
+        answer = await self.send(method, path, params, signed=signed)
+        if answer.failure is None and answer.code == CLOCK_CODE and judge(answer).outcome is Outcome.REFUSED:
+            await asyncio.wait([self.measure_soon()])
+            answer = await self.send(method, path, params, signed=signed)
+        return answer
+
+    def redact(self, words: str) -> str:
+        """`words` without our key and secret, short and on one line."""
+        return redacted(words, (self._key, self._secret))
+
+    def _tell(self, endpoint: str, method: str, answer: Answer, began: float) -> None:
+        status = f"{answer.status // 100}xx" if answer.status else "none"
+        seconds = self._mono() - began
+        self._on_request(
+            RequestSeen(endpoint=endpoint, method=method, status=status, code=answer.code, seconds=seconds)
+        )
+
+    # -- clock ----------------------------------------------------------------------
+
+    async def measure(self) -> ClockMeasured:
+        """Measure the server's clock and sign by it from now on. Raises `ReadFailed`."""
+        measured = await self.clock.measure(Lookups(self.get).time_ms, CLOCK_QUESTIONS)
+        self._gauges.clock_offset_s = measured.offset_s
+        return measured
+
+    def measure_soon(self) -> asyncio.Task[ClockMeasured]:
+        """Measure in the background; while a measurement runs, everybody gets the same one."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self._spawn(self.measure())
+        return self._measuring
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.info("in the background: %s", self.redact(str(task.exception())))
+
+    # -- generations ------------------------------------------------------------------
+
+    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+        """Replace client and stream by fresh ones. Raises `VenueRefused`, `VenueThrottled` or `VenueUnknown`."""
+        self._retire("given up for another generation")
+        if self.closed:
+            raise VenueRefused("This venue is closed.")
+        silent_until = self.limits.silent_until()
+        if silent_until is not None:
+            raise VenueThrottled(
+                f"Binance asked for silence until {silent_until:%H:%M:%S} UTC.", retry_at_ms=to_ms(silent_until)
+            )
+        self.generation = generation
+        stream = UserStream(self.client(), generation, deliver, self.odd)
+        began, opened = self._mono(), False
+        try:
+            answer = await _opened(stream)
+            opened = answer.ok and not self.closed
+        finally:
+            if not opened:
+                self._retire("not connected")
+        self.limits.note_answer(answer)
+        self._tell(_SUBSCRIBE, "WS", answer, began)
+        if not opened:
+            self.refuse("connect to the user stream", answer)
+        self._stream = stream
+
+    def refuse(self, what: str, why: Answer | ReadFailed) -> NoReturn:
+        """Raise the error that names the culprit, in one sentence."""
+        outcome = judge(why if isinstance(why, Answer) else why.answer).outcome
+        sentence = self.redact(f"Binance did not {what}: {why}.")
+        if outcome is Outcome.REFUSED:
+            raise VenueRefused(sentence)
+        if outcome is Outcome.THROTTLED:
+            until = self.limits.silent_until()
+            raise VenueThrottled(sentence, retry_at_ms=None if until is None else to_ms(until))
+        raise VenueUnknown(sentence)
+
+    def _retire(self, detail: str) -> None:
+        """Give the present client up: its stream at once, its REST session when the last answer is in."""
+        client, self._client, stream, self._stream = self._client, None, self._stream, None
+        if stream is not None:
+            stream.end(detail)
+        if client is not None:
+            self._spawn(self._drained(client))
+
+    async def _drained(self, client: GatewayClient) -> None:
+        """Close a retired client.
+
+        An order whose answer is still on its way must not become unknown by our own doing.
+        """
+        try:
+            await client.ws_api.close()
+            ends_at = asyncio.get_running_loop().time() + REQUEST_TIMEOUT_S
+            while (busy := self._in_flight[client]) and (left := ends_at - asyncio.get_running_loop().time()) > 0:
+                await asyncio.wait(busy, timeout=left)
+        finally:
+            del self._in_flight[client]
+            await client.close_connection()
+
+    async def close(self) -> None:
+        """End everything; requests still on their way end as unknown. Idempotent; leaves no task and no socket."""
+        self.closed = True
+        self._retire("closed by us")
+        # let a retirement begin before it is cancelled: what it closes is in its `finally`
+        await asyncio.sleep(0)
+        while self._tasks:
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.wait(list(self._tasks))
