@@ -118,9 +118,11 @@ class Desk:
 
     def has_work(self) -> bool:
         """Whether anything could be served now."""
-        return bool(self.chores) or any(
-            box.running and (box.front or box.letters or box.fault is not None) for box in self.mailboxes
-        )
+        return bool(self.chores) or self.mail_waits()
+
+    def mail_waits(self) -> bool:
+        """Whether a running actor has a letter."""
+        return any(box.has_work() for box in self.mailboxes)
 
     def is_dead(self) -> bool:
         """Whether the thread of the present shift has ended."""
@@ -180,7 +182,6 @@ class Desk:
                 if shift.goes_home():
                     return
                 served = shift.serve(mailbox) or served
-            shift.heartbeat_mono = self.office.mono()
             if served:
                 continue
             shift.asleep = True

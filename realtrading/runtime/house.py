@@ -13,13 +13,14 @@ from typing import Any
 
 from realtrading.errors import HouseError
 from realtrading.runtime.desk import Desk
+from realtrading.runtime.endings import Callbacks
 from realtrading.runtime.mailbox import Incarnation, Letter, Mailbox
 from realtrading.runtime.metrics import Histogram
 from realtrading.runtime.post import PostOffice
 from realtrading.runtime.seeded import SeededDesk
 from realtrading.runtime.snapshot import ActorSnapshot, take_snapshot
 from realtrading.runtime.spec import ActorSpec, FaultKind, Receiver
-from realtrading.runtime.supervisor import Callbacks, Supervisor
+from realtrading.runtime.supervisor import Supervisor
 from realtrading.runtime.tables import TablesView
 from realtrading.runtime.ticker import Ticker
 from realtrading.runtime.wire import WireDesk
@@ -189,7 +190,7 @@ class House:
         return self.post_office.post(message, sender=sender, cause=None)
 
     def settled(self, timeout_s: float = 5.0) -> bool:
-        """Wait until every mailbox is empty, every actor runs and nobody is busy; False if that does not come in time.
+        """Wait until every mailbox is empty, every critical actor runs and nobody is busy; False if that takes longer.
 
         Empty means that all consequences were put; the work of a hand's tasks is not counted.
         """
@@ -210,6 +211,8 @@ class House:
         """Whether nothing was written while we looked and every mailbox was empty as we passed it."""
         before = self.post_office.next_seq()
         for mailbox in self._mailboxes.values():
+            if not mailbox.running and not mailbox.spec.critical:
+                continue  # a listener that is down must not keep the house from being settled
             if mailbox.waiting() or mailbox.commit is not None or not mailbox.running or mailbox.fault is not None:
                 return False
         return self.post_office.next_seq() == before + 1
@@ -277,6 +280,7 @@ class House:
         for mailbox in self._mailboxes.values():
             if mailbox.incumbent is not None:
                 mailbox.incumbent.fenced = True
+                mailbox.incumbent.take_pen()
 
     def report_death(self, life: Incarnation, failure: BaseException) -> None:
         """Hand a death on to the supervisor."""

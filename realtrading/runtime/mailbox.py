@@ -128,6 +128,7 @@ class Mailbox:
         # Counters; written by whoever serves the mailbox, or by the supervisor while nobody does.
         self.handled = 0
         self.dropped = 0
+        self.missed_told = 0
         self.set_aside = 0
         self.escalations = 0
         self.failures: dict[str, int] = {}
@@ -137,16 +138,24 @@ class Mailbox:
         self.heartbeat_mono = 0.0
         self._refuses_at_hard_cap = spec.drop_oldest or not spec.critical
 
-    def accept(self, letter: Letter, *, front: bool = False) -> None:
-        """Put a letter behind the waiting ones, or on the front road, which is served first. Any thread, no wait."""
+    def accept(self, letter: Letter, *, front: bool = False) -> bool:
+        """Put a letter behind the waiting ones, or on the front road, which is served first. Any thread, no wait.
+
+        False if it was refused at the hard cap, which only actors do that drop or are not critical.
+        """
         if front:
             self.front.append(letter)
         elif self._refuses_at_hard_cap and len(self.letters) >= self.spec.hard_cap:
             self.dropped += 1
-            return
+            return False
         else:
             self.letters.append(letter)
         self.ring()
+        return True
+
+    def has_work(self) -> bool:
+        """Whether a running actor could be served now."""
+        return self.running and bool(self.front or self.letters or self.fault is not None)
 
     def waiting(self) -> int:
         """Letters not yet committed, the one being handled included."""
@@ -176,7 +185,8 @@ class Mailbox:
         for _ in range(count):
             self.remove_head(self.letters[0])
         self.dropped += count
-        self.front.append(Letter(seq, None, self.name, Missed(count), mono))
+        missed, self.missed_told = self.dropped - self.missed_told, self.dropped
+        self.front.append(Letter(seq, None, self.name, Missed(missed), mono))
 
     def note_handled(self, letters: tuple[Letter, ...], started_mono: float, ended_mono: float) -> None:
         """Count a finished commit. Caller holds the pen."""

@@ -28,7 +28,7 @@ class SeededDesk(Desk):
     def step(self) -> Mailbox | None:
         """Carry out waiting orders, then serve one letter; returns its mailbox, or None if nothing waits."""
         self.do_chores(self.shift)
-        ready = [box for box in self.mailboxes if box.running and (box.front or box.letters or box.fault is not None)]
+        ready = [box for box in self.mailboxes if box.has_work()]
         if not ready:
             return None
         mailbox = ready[self._dice.randrange(len(ready))]

@@ -35,8 +35,9 @@ class Ticker:
                 continue
             self._due_mono[box.name] = now_mono + period_s
             if not box.tick_waiting and box.running:
-                box.tick_waiting = True
-                box.accept(self._post.write(Tick(box.name), sender="ticker", cause=None))
+                box.tick_waiting = True  # before it is put: it may be consumed at once
+                if not box.accept(self._post.write(Tick(box.name), sender="ticker", cause=None)):
+                    box.tick_waiting = False
         if not self._due_mono:
             return None
         return max(0.0, min(self._due_mono.values()) - now_mono)

@@ -21,7 +21,9 @@ class WireShift(Shift):
 
     def __init__(self, office: Office) -> None:
         super().__init__(office)
-        self.loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop | None = (
+            None  # made when the desk opens, so that an unused house owns nothing
+        )
         self.scheduled = False
 
 
@@ -38,6 +40,15 @@ class WireDesk(Desk):
         """A shift with a fresh loop."""
         return WireShift(self.office)
 
+    def open(self) -> None:
+        """Make the loop and start its thread."""
+        loop = self.shift.loop = asyncio.new_event_loop()
+        try:
+            super().open()
+        except RuntimeError:
+            loop.close()
+            raise
+
     def loses_all_with_thread(self) -> bool:
         """Tasks belong to the loop, so a new loop needs new actors."""
         return True
@@ -45,7 +56,7 @@ class WireDesk(Desk):
     def ring(self) -> None:
         """Have the loop look at the mailboxes."""
         shift = self.shift
-        if shift.scheduled:
+        if shift.scheduled or shift.loop is None:  # an opening desk looks at everything anyway
             return
         shift.scheduled = True
         with contextlib.suppress(RuntimeError):  # the loop is closed: its successor looks by itself
@@ -58,6 +69,8 @@ class WireDesk(Desk):
         """End a loop as soon as it turns again."""
         super().dismiss(shift)
         assert isinstance(shift, WireShift)
+        if shift.loop is None:
+            return
         with contextlib.suppress(RuntimeError):
             shift.loop.call_soon_threadsafe(shift.loop.stop)
 
@@ -73,6 +86,7 @@ class WireDesk(Desk):
 
         def start(shift: Shift) -> bool:
             assert isinstance(shift, WireShift)
+            assert shift.loop is not None
             old = self._lives.get(name)
             if old is not None and old.actor is not None and old.actor.tasks and self.office.mono() < deadline_mono:
                 shift.loop.call_later(BREATH_S, self.ring)
@@ -106,6 +120,7 @@ class WireDesk(Desk):
     def work(self, shift: Shift) -> None:
         """Turn the loop until dismissed."""
         assert isinstance(shift, WireShift)
+        assert shift.loop is not None
         loop = shift.loop
         loop.call_soon(self._beat, shift)
         loop.call_soon(self._drain, shift)
@@ -116,7 +131,7 @@ class WireDesk(Desk):
 
     def _beat(self, shift: WireShift) -> None:
         shift.heartbeat_mono = self.office.mono()
-        shift.loop.call_later(BEAT_S, self._beat, shift)
+        asyncio.get_running_loop().call_later(BEAT_S, self._beat, shift)
 
     def _drain(self, shift: WireShift) -> None:
         try:
@@ -126,13 +141,12 @@ class WireDesk(Desk):
 
     def _serve_all(self, shift: WireShift) -> None:
         shift.scheduled = False
-        if not self.do_chores(shift):
-            return  # dismissed, or an order waits: then it has arranged to be looked at again
+        self.do_chores(shift)  # an order that must wait has arranged to be looked at again
         for mailbox in self.mailboxes:
             if shift.goes_home():
                 return
             shift.serve(mailbox)
-        if not self.office.frozen and self.has_work():
+        if not self.office.frozen and self.mail_waits():
             self.ring()
 
 
