@@ -1,8 +1,9 @@
 """When silence is proof: an order that may have been sent, and that the exchange does not know, certainly never lived.
 
 "Order does not exist" alone is no proof: the request may still be under way, it may wait inside the exchange, and the
-exchange answers queries from memory and then from a database that lags behind. A false proof is the dearest mistake there
-is (the intent would be decided anew while its order lives), so the rule waits out every delay, one after the other.
+exchange answers queries from memory and then from a database that lags behind. A false proof is the dearest mistake
+there is (the intent would be decided anew while its order lives), so the rule waits out every delay, one after the
+other.
 """
 from __future__ import annotations
 
@@ -31,9 +32,10 @@ showed the order (None: these were not read)."""
 def absence_proved(order: RealOrder, looks: Sequence[Look], server_now: datetime) -> bool:
     """True when the order certainly never lived.
 
-    All of it: nothing was ever heard of the order; the server's clock is past `valid_until` + recvWindow + margin, and so
-    is the newest look (an earlier one could not have seen what was still to come); that look also read open orders and
-    history; an earlier look lies at least `LOOKS_APART_S` before it; and no look found the order in a list.
+    All of it: nothing was ever heard of the order; the server's clock is past `valid_until` + recvWindow + margin,
+    and so is the newest look (an earlier one could not have seen what was still to come); that look also read open
+    orders and history; an earlier look lies at least `LOOKS_APART_S` before it; and no look found the order in a
+    list.
     """
     if order.valid_until is None or order.exchange_order_id is not None or order.executed_quantity:
         return False

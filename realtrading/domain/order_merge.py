@@ -1,8 +1,8 @@
 """How the venue's facts merge into an order: in any order, any number of times, to the same result.
 
-Quantities are the backbone: what is executed never falls, and a trade id counts once. Between live states the quantity
-alone decides, so a report that comes late cannot turn the order back. Final states are the venue's word. What contradicts
-an end already told is applied all the same and comes out as REVISED: an alarm, never a loss.
+Quantities are the backbone: what is executed never falls, and a trade id counts once. Between live states the
+quantity alone decides, so a report that comes late cannot turn the order back. Final states are the venue's word.
+What contradicts an end already told is applied all the same and comes out as REVISED: an alarm, never a loss.
 """
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ _KIND_OF_STATE = {
 def merge(order: RealOrder, report: ExecutionReport, now_utc: datetime) -> Merged:
     """Merge one report of the venue, from whichever road it came.
 
-    A report of another order (symbol, side, exchange id, client id) changes nothing and asks. So does an unknown status.
+    A report of another order (symbol, side, exchange id, client id) changes nothing and asks. So does an unknown
+    status.
     """
     if not _is_about(order, report):
         detail = f"a report of {report.symbol} {report.exchange_order_id} {report.client_id} reached this order"

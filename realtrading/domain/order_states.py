@@ -3,19 +3,21 @@
 The theory.
 
 1. An order is born PENDING, in our memory, before any byte leaves (seed M-7): it has our id and no exchange id.
-2. What we know comes from three roads (answer, stream, query) that overtake each other. So every state may be the *first*
-   thing we hear: PENDING goes to any other state, a fill may come before the confirmation, a whole life in one answer.
+2. What we know comes from three roads (answer, stream, query) that overtake each other. So every state may be the
+   *first* thing we hear: PENDING goes to any other state, a fill may come before the confirmation, a whole life in
+   one answer.
 3. Silence is a state of its own. UNKNOWN means "may live", counts as exposure, and only a fact ends it, so it goes
    everywhere but back to PENDING: PENDING says "our own request is still on its way", and after a doubt it is not.
 4. Between live states time runs one way: NEW, PARTIALLY_FILLED, and out. A report that would go back is a late one and
    changes nothing. A partly filled order was accepted, so it can no longer be REJECTED.
-5. FILLED, CANCELLED, REJECTED and EXPIRED absorb. CANCELLED covers every cancel: by us, by a person at the exchange's own
-   page, by the exchange itself (seed M-1); EXPIRED is its own end with its own event, because nobody wanted it.
-6. A final state was concluded from evidence, and evidence can be late or wrong: a fill after the cancel's answer, an order
-   that turns up after its absence was "proved". Such facts are applied through REVISIONS, never through TRANSITIONS, and
-   each is an alarm (`MergeKind.REVISED`): the house had already told everybody that this order was over.
-7. An illegal move is our bug: `checked_move` raises and changes nothing. A report that asks for one is the venue's matter:
-   `merge` keeps the state and asks.
+5. FILLED, CANCELLED, REJECTED and EXPIRED absorb. CANCELLED covers every cancel: by us, by a person at the exchange's
+   own page, by the exchange itself (seed M-1); EXPIRED is its own end with its own event, because nobody wanted it.
+6. A final state was concluded from evidence, and evidence can be late or wrong: a fill after the cancel's answer, an
+   order that turns up after its absence was "proved". Such facts are applied through REVISIONS, never through
+   TRANSITIONS, and each is an alarm (`MergeKind.REVISED`): the house had already told everybody that this order was
+   over.
+7. An illegal move is our bug: `checked_move` raises and changes nothing. A report that asks for one is the venue's
+   matter: `merge` keeps the state and asks.
 """
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """An order: the record and what can be read from it. States, merging and the proof of absence live beside it.
 
-Decided here (seed's open questions): M-1 a cancel by anybody ends in Cancelled, a time-out in Expired with its own event
-(`order_states`); M-7 an order exists before any exchange id, so it has our id from birth and learns the other by merging;
-M-11 a trade id below zero is "no trade" (`fills`); M-12 reports are matched by exchange id first (`order_merge`).
+Decided here (seed's open questions): M-1 a cancel by anybody ends in Cancelled, a time-out in Expired with its own
+event (`order_states`); M-7 an order exists before any exchange id, so it has our id from birth and learns the other
+by merging; M-11 a trade id below zero is "no trade" (`fills`); M-12 reports are matched by exchange id first
+(`order_merge`).
 """
 from __future__ import annotations
 
@@ -54,10 +55,11 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class RealOrder:
-    """One order, immutable; every change is a new value. Times are UTC; quantities base units, quote amounts quote units.
+    """One order, immutable; every change is a new value. Times are UTC; quantities base units, quote amounts quote
+    units.
 
-    `executed_quantity`/`cumulative_quote` are the venue's cumulative words (they never fall); `fills` are the known trades,
-    oldest first. `original_quantity` of an order by `quote_quantity` is 0 until the venue tells it.
+    `executed_quantity`/`cumulative_quote` are the venue's cumulative words (they never fall); `fills` are the known
+    trades, oldest first. `original_quantity` of an order by `quote_quantity` is 0 until the venue tells it.
     `valid_until` is the last moment (server time) at which the order may have been signed.
     """
 
@@ -125,7 +127,7 @@ class RealOrder:
 
     @property
     def remaining_quantity(self) -> Decimal:
-        """Base units still to be executed; 0 when more was executed than asked for, or the quantity is not known yet."""
+        """Base units still to be executed; 0 after an over-fill, or while the quantity is not known yet."""
         return max(self.original_quantity - self.executed_quantity, ZERO)
 
     @property
@@ -156,7 +158,7 @@ class RealOrder:
         return self.state in LIVE
 
     def moved(self, state: OrderState, now_utc: datetime, reason: str = "") -> RealOrder:
-        """The order in a state the house itself has concluded (Unknown, Rejected); `IllegalTransition` if it cannot be."""
+        """The order in a state the house itself concluded (Unknown, Rejected); raises `IllegalTransition`."""
         checked_move(self.state, state)
         return attrs.evolve(self, state=state, reason=reason or self.reason, updated_at=now_utc)
 
@@ -166,10 +168,11 @@ class RealOrder:
 
 
 def order_from_report(report: ExecutionReport, now_utc: datetime, strategy: str, role: Role) -> RealOrder:
-    """The order behind a report we have no memory of, as it must have been asked for: adopt it, then `merge` the report.
+    """The order behind a report we have no memory of, as it must have been asked for: adopt it, then `merge` the
+    report.
 
-    It is UNKNOWN until then. It began when the venue says, not now, and it `rests`: no time-out of ours was running when
-    it was sent, so none may end it.
+    It is UNKNOWN until then. It began when the venue says, not now, and it `rests`: no time-out of ours was running
+    when it was sent, so none may end it.
     """
     known_type = report.order_type in OrderType.__members__
     known_time = report.time_in_force in TimeInForce.__members__

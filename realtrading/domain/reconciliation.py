@@ -1,9 +1,23 @@
-"""Reconciliation as a pure diff between what the house holds and what the venue told."""
+"""Reconciliation as a pure diff between what the house holds and what the venue told.
+
+A snapshot is a photograph of a moving thing, so three rules keep it from lying:
+what is in flight or has changed since the snapshot was asked for is *not comparable* (the caller names it, and lines of
+the ledger carry their last change); a fact about an order is merged whether comparable or not, because merging is safe;
+and a difference counts only when a second look repeats it: an order by asking for it by id (`missing`), an asset by the
+next round (`confirm`). Amounts are compared exactly: a tolerance is where errors live.
+"""
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 import attrs
+
+from .balances import LedgerLine
+from .orders import MergeKind, OrderState, RealOrder, merge
+from .reports import ExecutionReport, SnapshotTaken
+from .values import ZERO, is_ours, plain
 
 
 class DiscrepancyKind(enum.StrEnum):
@@ -38,3 +52,190 @@ class Discrepancy:
     exchange: str
     resolution: Resolution
     detail: str
+
+
+@attrs.frozen(kw_only=True)
+class OrdersDiff:
+    """What a snapshot's open orders mean for ours.
+
+    `merges` are facts for known orders, `missing` ids that only a by-id answer can settle, `adoptable` orders with our
+    prefix that nobody here knows, `foreign` everybody else's.
+    """
+
+    discrepancies: tuple[Discrepancy, ...]
+    merges: tuple[tuple[str, ExecutionReport], ...]
+    missing: tuple[str, ...]
+    foreign: tuple[ExecutionReport, ...]
+    adoptable: tuple[ExecutionReport, ...]
+
+
+NOT_OPEN: Final = "not open"
+NOT_KNOWN: Final = "not known"
+
+
+def diff_orders(
+    orders: Mapping[str, RealOrder],
+    snapshot: SnapshotTaken,
+    prefix: str,
+    not_comparable: Collection[str] = (),
+) -> OrdersDiff:
+    """Compare our orders with the venue's open ones. Merge the snapshot's trades first, or each shows as a gap.
+
+    `not_comparable` are ids in flight or changed since `asked_at`: their facts are merged, their differences are none.
+    An Unknown order, or one of a symbol the snapshot does not cover, can only be settled by asking for it.
+    """
+    by_exchange_id = {
+        (order.symbol, order.exchange_order_id): order
+        for order in orders.values()
+        if order.exchange_order_id is not None
+    }
+    found: list[Discrepancy] = []
+    merges, foreign, adoptable = [], [], []
+    for report in snapshot.open_orders:
+        order = _order_of(report, orders, by_exchange_id)
+        if order is not None:
+            merges.append((order.id, report))
+            if order.id not in not_comparable:
+                found.extend(_state_differs(order, report, snapshot))
+        elif is_ours(report.client_id, prefix):
+            adoptable.append(report)
+            found.append(_unknown_to_us(report))
+        else:
+            foreign.append(report)
+            found.append(_foreign(report))
+    open_here = {order_id for order_id, _ in merges}
+    missing = []
+    for order in orders.values():
+        comparable = order.id not in not_comparable
+        absent = order.id not in open_here
+        if order.missing_quantity or (absent and (order.state is OrderState.UNKNOWN or comparable and order.is_active())):
+            missing.append(order.id)
+        if comparable and order.missing_quantity:
+            found.append(_gap(order))
+        if comparable and absent and order.is_active() and order.symbol in snapshot.cursors:
+            found.append(_missing_at_venue(order))
+    return OrdersDiff(
+        discrepancies=tuple(found),
+        merges=tuple(merges),
+        missing=tuple(missing),
+        foreign=tuple(foreign),
+        adoptable=tuple(adoptable),
+    )
+
+
+def _order_of(
+    report: ExecutionReport, orders: Mapping[str, RealOrder], by_exchange_id: Mapping[tuple[str, int], RealOrder]
+) -> RealOrder | None:
+    """Our order behind a report: by exchange id, else by client id while its exchange id is not known."""
+    order = by_exchange_id.get((report.symbol, report.exchange_order_id))
+    if order is not None:
+        return order
+    named = orders.get(report.client_id)
+    return named if named is not None and (named.symbol, named.exchange_order_id) == (report.symbol, None) else None
+
+
+def _state_differs(order: RealOrder, report: ExecutionReport, snapshot: SnapshotTaken) -> Iterable[Discrepancy]:
+    """What merging the venue's word would change; a final order that the venue still shows open is only asked about."""
+    merged = merge(order, report, snapshot.answered_at)
+    if merged.kind is MergeKind.NOTHING or (merged.kind is MergeKind.ASK and order.missing_quantity):
+        return
+    healed = merged.kind is not MergeKind.ASK
+    yield Discrepancy(
+        kind=DiscrepancyKind.ORDER_STATE,
+        key=order.id,
+        engine=f"{order.state} {plain(order.executed_quantity)}",
+        exchange=f"{report.status} {plain(report.executed_quantity)}",
+        resolution=Resolution.HEALED if healed else Resolution.WATCHED,
+        detail="the venue's facts were merged" if healed else merged.detail,
+    )
+
+
+def _missing_at_venue(order: RealOrder) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.ORDER_MISSING_AT_VENUE,
+        key=order.id,
+        engine=f"{order.state} {plain(order.executed_quantity)}",
+        exchange=NOT_OPEN,
+        resolution=Resolution.WATCHED,
+        detail="asked for by id",
+    )
+
+
+def _gap(order: RealOrder) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.FILL_GAP,
+        key=order.id,
+        engine=plain(order.fills_quantity),
+        exchange=plain(order.executed_quantity),
+        resolution=Resolution.WATCHED,
+        detail="more is executed than the trades we were told; its trades are asked for",
+    )
+
+
+def _unknown_to_us(report: ExecutionReport) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.ORDER_UNKNOWN_TO_US,
+        key=report.client_id,
+        engine=NOT_KNOWN,
+        exchange=f"{report.status} {plain(report.executed_quantity)}",
+        resolution=Resolution.HEALED,
+        detail="an order with our prefix that this journal does not know: adopted",
+    )
+
+
+def _foreign(report: ExecutionReport) -> Discrepancy:
+    return Discrepancy(
+        kind=DiscrepancyKind.FOREIGN_ORDER,
+        key=f"{report.symbol}:{report.exchange_order_id}",
+        engine=NOT_KNOWN,
+        exchange=f"{report.status} {plain(report.executed_quantity)}",
+        resolution=Resolution.EXPLAINED,
+        detail=f"{report.client_id} was not sent by this house",
+    )
+
+
+def diff_balances(
+    lines: Mapping[str, LedgerLine], snapshot: SnapshotTaken, skip_assets: Collection[str] = ()
+) -> list[Discrepancy]:
+    """Compare every asset's ledger total with what the account holds, exactly. An asset that only one side has is 0
+    there.
+
+    Not compared: `skip_assets`, and lines changed at or after `asked_at`.
+    """
+    found = []
+    for asset in sorted({*lines, *snapshot.balances}):
+        line = lines.get(asset)
+        moved = line is not None and line.changed_at is not None and line.changed_at >= snapshot.asked_at
+        if asset in skip_assets or moved:
+            continue
+        ours = ZERO if line is None else line.total
+        theirs = sum(snapshot.balances.get(asset, ()), ZERO)
+        if ours != theirs:
+            found.append(
+                Discrepancy(
+                    kind=DiscrepancyKind.BALANCE_DRIFT,
+                    key=asset,
+                    engine=plain(ours),
+                    exchange=plain(theirs),
+                    resolution=Resolution.WATCHED,
+                    detail=f"exchange - engine = {plain(theirs - ours)}",
+                )
+            )
+    return found
+
+
+def confirm(previous: Iterable[Discrepancy], current: Iterable[Discrepancy]) -> tuple[Discrepancy, ...]:
+    """The current differences; those only watched so far and found again (same kind and key) are now unresolved.
+
+    The amount may have changed in between: a drift that moves is no less a drift.
+    """
+    before = {(each.kind, each.key) for each in previous if each.resolution in _OPEN}
+    return tuple(
+        attrs.evolve(each, resolution=Resolution.UNRESOLVED)
+        if each.resolution is Resolution.WATCHED and (each.kind, each.key) in before
+        else each
+        for each in current
+    )
+
+
+_OPEN = frozenset({Resolution.WATCHED, Resolution.UNRESOLVED})
