@@ -40,8 +40,15 @@ def load(path: str | os.PathLike[str]) -> Settings:
     mistakes: list[Mistake] = []
     settings = _settings(_parsed(file), file.absolute().parent, mistakes)
     if settings is None or mistakes:
+        mistakes.sort(key=_place)
         raise BadInput("\n".join(f"{file}: {mistake}" for mistake in mistakes), exit_code=EXIT_CODE)
     return settings
+
+
+def _place(mistake: Mistake) -> int:
+    """Where in the file the mistake is: sections in their usual order, what belongs to none first."""
+    section = mistake.section.partition(".")[0]
+    return SECTIONS.index(section) if section in SECTIONS else -1
 
 
 def _parsed(file: Path) -> dict[str, Any]:
@@ -77,9 +84,12 @@ def _bad(file: Path, what: str) -> BadInput:
 def _settings(data: dict[str, Any], folder: Path, mistakes: list[Mistake]) -> Settings | None:
     for name, value in data.items():
         if name not in SECTIONS:
-            what = "section" if isinstance(value, dict) else "key outside of every section"
             allowed = ", ".join(f"[{section}]" for section in SECTIONS)
-            mistakes.append(Mistake(section=name, key="", what=f"unknown {what}{meant(name, SECTIONS)} ({allowed})"))
+            if isinstance(value, dict):
+                what = f"unknown section{meant(name, SECTIONS)} (allowed: {allowed})"
+                mistakes.append(Mistake(section=name, key="", what=what))
+            else:
+                mistakes.append(Mistake(section="", key=name, what=f"stands outside of every section ({allowed})"))
     given = _engine(Table("engine", data.get("engine", {}), mistakes), folder, "venue" in data)
     given["limits"] = _limits(Table("limits", data.get("limits", {}), mistakes))
     if "venue" in data:
@@ -102,17 +112,17 @@ def _engine(table: Table, folder: Path, has_venue: bool) -> dict[str, Any]:
     mode = table.one_of("mode", [mode.value for mode in Mode])
     if mode is None and "mode" in table.data:  # a mistake already: do not add mistakes about [venue] to it
         mode = Mode.SIMULATED if has_venue else Mode.TESTNET
+    symbols = table.texts("symbols")
     service = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     given = {
         "mode": mode or Mode.TESTNET,
         "confirm_account": table.take("confirm_account", int, "the account's uid, a whole number"),
-        "symbols": table.texts("symbols") if "symbols" in table.data else (),
+        "symbols": symbols if "symbols" in table.data else (),
         "state_dir": table.path("state_dir", folder) or (Path(service) if service else folder / "state"),
     }
     given |= _present(reporting_asset=table.text("reporting_asset"), prefix=table.text("prefix"))
-    table.known.append("symbols")
     if "confirm_account" in table.data and given["confirm_account"] is None:
-        given["confirm_account"] = 1
+        given["confirm_account"] = 1  # unreadable, and said so: it is not missing
     table.done()
     return given
 
@@ -166,8 +176,7 @@ def _strategies(
         where, colon, kind = (use or "").rpartition(":")
         if where.endswith(".py"):
             use = f"{folder / where}{colon}{kind}"
-        # one that could not be read was named already: what stands in for it is never used
-        chosen = own if own is not None else symbols
+        chosen = own if own is not None else symbols  # a strategy without a list of its own trades all of the engine's
         found.append(StrategySettings(name=name, use=use or "", symbols=chosen or (), config=config))
     return found
 

@@ -24,7 +24,8 @@ class Mistake:
     what: str
 
     def __str__(self) -> str:
-        return f"[{self.section}] {self.key}: {self.what}" if self.key else f"[{self.section}]: {self.what}"
+        place = " ".join(part for part in (f"[{self.section}]" if self.section else "", self.key) if part)
+        return f"{place}: {self.what}"
 
 
 class BadSettings(BadInput):
@@ -141,7 +142,10 @@ COUNTS = {
 
 
 def _shown(value: object) -> str:
-    text = plain(value) if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 20 else repr(value)
+    if isinstance(value, Decimal):
+        text = plain(value) if value.is_finite() and value.adjusted() < 20 else str(value)
+    else:
+        text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
