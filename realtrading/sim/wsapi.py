@@ -63,10 +63,13 @@ class WsApiDoor:
             each.abort()
 
     async def _frame(self, session: _Session, text: str) -> None:
+        frame_id: str | int | None = None
         try:
-            frame_id, method, params = _read(text)
+            frame = _json(text)
+            frame_id = _frame_id(frame.get("id"))
+            method, params = _request(frame)
         except BinanceError as error:
-            session.connection.send(_dump({"id": None, "status": error.status, "error": error.body()}))
+            session.connection.send(_dump({"id": frame_id, "status": error.status, "error": error.body()}))
             return
         session.connection.start(self._reply(session, frame_id, method, params))
 
@@ -145,17 +148,23 @@ class _Number(str):
     """A JSON number as it was written: signatures cover the text, and money never becomes a float."""
 
 
-def _read(text: str) -> tuple[str | int | None, str, dict[str, Any]]:
+def _json(text: str) -> dict[str, Any]:
     try:
         frame = json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise BinanceError(-1135, "Invalid JSON Request") from None
-    if not isinstance(frame, dict) or not isinstance(frame.get("method"), str):
+    if not isinstance(frame, dict):
         raise BinanceError(-1135, "Invalid JSON Request")
-    params = frame.get("params")
+    return frame
+
+
+def _request(frame: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    method, params = frame.get("method"), frame.get("params")
+    if not isinstance(method, str) or isinstance(method, _Number):
+        raise BinanceError(-1135, "Invalid JSON Request")
     if not isinstance(params, dict | None):
         raise BinanceError(-1135, "JSON sent for parameter 'params' is not valid")
-    return _frame_id(frame.get("id")), frame["method"], params or {}
+    return method, params or {}
 
 
 def _frame_id(given: object) -> str | int | None:
