@@ -1,4 +1,4 @@
-"""Orders, quotes, books and pictures with sane values, for tests of risk and breaker; each takes what a test is about."""
+"""Orders, quotes, books and pictures with sane values, for tests of risk and breaker; each takes what matters."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -161,13 +161,15 @@ def _strategies(
     data: object, folder: Path, symbols: tuple[str, ...] | None, mistakes: list[Mistake]
 ) -> list[StrategySettings]:
     if not isinstance(data, dict):
-        Table("strategy.NAME", data, mistakes)
+        mistakes.append(Mistake(section="", key="strategy", what=f"{data!r:.60} (allowed: sections [strategy.NAME])"))
         return []
     found = []
     for name, inner in data.items():
-        table = Table(f"strategy.{name}", inner, mistakes)
-        if inner is not table.data:
+        if not isinstance(inner, dict):
+            what = f"{inner!r:.60} (allowed: sections [strategy.NAME])"
+            mistakes.append(Mistake(section="strategy", key=name, what=what))
             continue
+        table = Table(f"strategy.{name}", inner, mistakes)
         use, own = table.text("use", '"module:Class" or "path.py:Class"'), table.texts("symbols")
         config = table.take("config", dict, f"a section [strategy.{name}.config]") or {}
         table.done()

@@ -25,7 +25,8 @@ class Mistake:
 
     def __str__(self) -> str:
         place = " ".join(part for part in (f"[{self.section}]" if self.section else "", self.key) if part)
-        return f"{place}: {self.what}"
+        # a name out of a file may hold anything; the message stays one line
+        return f"{place if place.isprintable() else repr(place)}: {self.what}"
 
 
 class BadSettings(BadInput):

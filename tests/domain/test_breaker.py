@@ -2,8 +2,8 @@
 
 import attrs
 import pytest
-from pictures import at, order
 
+from pictures import at, order
 from realtrading.domain import breaker
 from realtrading.domain.breaker import ACCOUNT, COUNTS_AS_ERROR, Blocked, BreakerBook, CauseKind, Pass
 from realtrading.domain.limits import RealTradingConfig
@@ -28,7 +28,9 @@ def half_open() -> BreakerBook:
     return breaker.tick(open_by_errors(), at(COOLDOWN), CONFIG)
 
 
-def with_cause(kind: CauseKind, scope: str = ACCOUNT, token: str = "t1", book: BreakerBook | None = None) -> BreakerBook:
+def with_cause(
+    kind: CauseKind, scope: str = ACCOUNT, token: str = "t1", book: BreakerBook | None = None
+) -> BreakerBook:
     """A breaker with this cause."""
     return breaker.open_cause(book or BreakerBook(), kind, scope, token, "why", at())
 
@@ -47,8 +49,11 @@ def test_two_errors_do_not_open_it_and_the_third_does() -> None:
     two = open_by_errors(2)
     assert (two.state.is_open, two.state.error_count, two.gate) == (False, 2, 0)
     three = breaker.error_seen(two, "error 3", at(7), CONFIG)
-    assert three.state.is_open and three.state.last_error == "error 3" and three.state.opened_at == at(7).utc
-    assert three.gate == 1 and blocked(three, order()) is Reason.BREAKER_ERRORS
+    assert three.state.is_open
+    assert three.state.last_error == "error 3"
+    assert three.state.opened_at == at(7).utc
+    assert three.gate == 1
+    assert blocked(three, order()) is Reason.BREAKER_ERRORS
     assert "3 consecutive errors" in three.causes[0].detail
 
 
@@ -92,7 +97,8 @@ def test_the_cooldown_is_the_setting() -> None:
     book = open_by_errors()
     assert breaker.tick(book, at(COOLDOWN - 1), CONFIG) is book
     half = breaker.tick(book, at(COOLDOWN), CONFIG)
-    assert half.state.half_open and half.state.is_open
+    assert half.state.half_open
+    assert half.state.is_open
     assert breaker.tick(half, at(COOLDOWN + 1), CONFIG) is half
     short = attrs.evolve(CONFIG, circuit_breaker_cooldown_secs=10)
     assert breaker.tick(book, at(10), short).state.half_open
@@ -112,16 +118,23 @@ def test_the_probes_success_closes_it() -> None:
     """ERRORS goes, the count starts over, the last error stays readable."""
     out = breaker.probe_sent(half_open(), "a", at(COOLDOWN))
     closed = breaker.success_seen(out, "a", at(COOLDOWN + 1))
-    assert closed.causes == () and closed.state.last_error == "error 3"
-    assert not (closed.state.is_open or closed.state.half_open or closed.state.probe or closed.state.error_count)
-    assert breaker.has_closed(out, closed) and not breaker.has_opened(out, closed)
+    assert closed.causes == ()
+    assert closed.state.last_error == "error 3"
+    assert not (closed.state.is_open)
+    assert not (closed.state.half_open)
+    assert not (closed.state.probe)
+    assert not (closed.state.error_count)
+    assert breaker.has_closed(out, closed)
+    assert not breaker.has_opened(out, closed)
 
 
 def test_the_probes_failure_opens_it_afresh() -> None:
     """Closed again to everybody, with a new token, a new gate number and the whole cooldown before it."""
     out = breaker.probe_sent(half_open(), "a", at(COOLDOWN))
     again = breaker.error_seen(out, "still ill", at(COOLDOWN + 2), CONFIG)
-    assert not again.state.half_open and again.state.probe is None and again.gate == 2
+    assert not again.state.half_open
+    assert again.state.probe is None
+    assert again.gate == 2
     assert blocked(again, order("c")) is Reason.BREAKER_ERRORS
     assert breaker.tick(again, at(2 * COOLDOWN), CONFIG) is again
     assert breaker.tick(again, at(2 * COOLDOWN + 2), CONFIG).state.half_open
@@ -140,7 +153,8 @@ def test_a_probe_nobody_hears_of_is_given_up_after_a_cooldown() -> None:
     out = breaker.probe_sent(half_open(), "a", at(COOLDOWN))
     assert breaker.tick(out, at(2 * COOLDOWN - 1), CONFIG) is out
     late = breaker.tick(out, at(2 * COOLDOWN), CONFIG)
-    assert late.state.probe is None and late.state.half_open
+    assert late.state.probe is None
+    assert late.state.half_open
 
 
 def test_half_open_waives_errors_only() -> None:
@@ -207,14 +221,17 @@ def test_the_oldest_cause_in_scope_is_named() -> None:
     book = with_cause(CauseKind.MANUAL, book=book)
     assert blocked(book, order()) is Reason.BREAKER_UNCONFIRMED
     book = breaker.close_cause(book, CauseKind.UNCONFIRMED, ACCOUNT, "t1")
-    assert blocked(book, order()) is Reason.BREAKER_MANUAL and book.state.is_open
+    assert blocked(book, order()) is Reason.BREAKER_MANUAL
+    assert book.state.is_open
 
 
 def test_the_same_cause_again_replaces_the_token_and_only_the_new_token_closes_it() -> None:
     """A fact about an older token removes nothing; the cause keeps its place and its age."""
     first = with_cause(CauseKind.STREAM_LOST, token="g1")
     second = breaker.open_cause(first, CauseKind.STREAM_LOST, ACCOUNT, "g2", "again", at(9))
-    assert len(second.causes) == 1 and second.causes[0].opened_at == at().utc and second.gate == 2
+    assert len(second.causes) == 1
+    assert second.causes[0].opened_at == at().utc
+    assert second.gate == 2
     assert breaker.close_cause(second, CauseKind.STREAM_LOST, ACCOUNT, "g1") is second
     assert not breaker.close_cause(second, CauseKind.STREAM_LOST, ACCOUNT, "g2").state.is_open
 
@@ -264,15 +281,18 @@ def test_open_and_closed_are_told_once() -> None:
     """The seed's two events mark the first cause's coming and the last one's going."""
     none, one = BreakerBook(), with_cause(CauseKind.CLOCK)
     two = with_cause(CauseKind.DRIFT, book=one)
-    assert breaker.has_opened(none, one) and not breaker.has_opened(one, two)
-    assert not breaker.has_closed(two, one) and breaker.has_closed(one, none)
+    assert breaker.has_opened(none, one)
+    assert not breaker.has_opened(one, two)
+    assert not breaker.has_closed(two, one)
+    assert breaker.has_closed(one, none)
 
 
 def test_half_open_ends_with_its_cause_only() -> None:
     """Another cause closing does not lose the probe's state."""
     both = breaker.probe_sent(with_cause(CauseKind.CLOCK, book=half_open()), "a", at(COOLDOWN))
     left = breaker.close_cause(both, CauseKind.CLOCK, ACCOUNT, "t1")
-    assert left.state.half_open and left.state.probe == "a"
+    assert left.state.half_open
+    assert left.state.probe == "a"
 
 
 # -- what counts --------------------------------------------------------------

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import attrs
-from pictures import at, order
 
+from pictures import at, order
 from realtrading.domain import breaker
 from realtrading.domain.breaker import Blocked, BreakerBook, CircuitBreakerState, Pass
 from realtrading.domain.limits import RealTradingConfig
@@ -30,8 +30,10 @@ def test_circuit_breaker_opens_on_errors() -> None:
     for number in (1, 2, 3):
         assert not book.state.is_open
         book = breaker.error_seen(book, f"timeout {number}", at(number), RealTradingConfig())
-    assert book.state.is_open and book.state.error_count == 3
-    assert book.state.opened_at == at(3).utc and book.state.last_error == "timeout 3"
+    assert book.state.is_open
+    assert book.state.error_count == 3
+    assert book.state.opened_at == at(3).utc
+    assert book.state.last_error == "timeout 3"
     assert isinstance(breaker.may_pass(book, order(), reduces=False), Blocked)
 
 
@@ -44,10 +46,13 @@ def test_circuit_breaker_closes_after_cooldown() -> None:
     assert isinstance(breaker.may_pass(book, order(), reduces=False), Blocked)
     book = breaker.tick(book, at(300), config)
     answer = breaker.may_pass(book, order("probe"), reduces=False)
-    assert isinstance(answer, Pass) and answer.probe
+    assert isinstance(answer, Pass)
+    assert answer.probe
     book = breaker.probe_sent(book, "probe", at(300))
     book = breaker.success_seen(book, "probe", at(301))
-    assert not book.state.is_open and book.state.error_count == 0 and book.state.opened_at is None
+    assert not book.state.is_open
+    assert book.state.error_count == 0
+    assert book.state.opened_at is None
     assert breaker.may_pass(book, order(), reduces=False) == Pass(gate=book.gate)
 
 
