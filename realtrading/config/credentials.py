@@ -23,14 +23,15 @@ class Credentials:
     secret: str = attrs.field(repr=lambda _: "…")
 
 
-def load_credentials(settings: Settings) -> Credentials:
+def load_credentials(settings: Settings, base_dir: Path = Path()) -> Credentials:
     """Key and secret from the files of [credentials], else from `$CREDENTIALS_DIRECTORY/api_key` and `api_secret`.
 
+    A relative path of settings made by hand starts from `base_dir`; `load` has made its paths absolute already.
     Raises `BadInput` (exit code 5) naming each file that is missing, empty, unreadable, open to others or not one word.
     """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if settings.key_file is not None and settings.secret_file is not None:
-        files, forbidden = (Path(settings.key_file), Path(settings.secret_file)), stat.S_IRWXG | stat.S_IRWXO
+        files, forbidden = (base_dir / settings.key_file, base_dir / settings.secret_file), stat.S_IRWXG | stat.S_IRWXO
     elif folder:
         # systemd lets the service's user in by an access list, which shows as a group's permission
         files, forbidden = (Path(folder, "api_key"), Path(folder, "api_secret")), stat.S_IRWXO
