@@ -46,7 +46,10 @@ def market(side: str, qty: str | None = None, symbol: str = "BTCUSDT", **more: s
     return order | ({"quantity": qty} if qty is not None else {}) | more
 
 
-def quote(made: Exchange, bids: Iterable[tuple[str, str]], asks: Iterable[tuple[str, str]], symbol: str = "BTCUSDT") -> None:
+Levels = Iterable[tuple[str, str]]
+
+
+def quote(made: Exchange, bids: Levels, asks: Levels, symbol: str = "BTCUSDT") -> None:
     """Lay the house's quotes, best first."""
     sides = [[(D(price), D(qty)) for price, qty in side] for side in (bids, asks)]
     made.pair(symbol).book.quote(sides[0], sides[1])
@@ -54,7 +57,8 @@ def quote(made: Exchange, bids: Iterable[tuple[str, str]], asks: Iterable[tuple[
 
 def user_events(made: Exchange, uid: int, kind: str = "executionReport") -> list[dict[str, Any]]:
     """The account's events of one kind since events were last taken."""
-    return [event for target, who, event in made.take_events() if target == "user" and who == uid and event["e"] == kind]
+    mine = [event for target, who, event in made.take_events() if target == "user" and who == uid]
+    return [event for event in mine if event["e"] == kind]
 
 
 def funds(made: Exchange, uid: int) -> dict[str, tuple[str, str]]:

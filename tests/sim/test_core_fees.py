@@ -2,9 +2,8 @@
 
 from decimal import Decimal as D
 
-from sim.core_kit import ANN, BOB, NOW, TENTH_PERCENT, exchange, funds, limit, market, quote, rules
-
 from realtrading.sim.fees import FeeSchedule, Rates
+from sim.core_kit import ANN, BOB, NOW, TENTH_PERCENT, exchange, funds, limit, market, quote, rules
 
 
 def test_buyers_pay_in_base_and_sellers_in_quote():

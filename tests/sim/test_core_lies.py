@@ -41,7 +41,8 @@ def test_a_hidden_fill_is_in_no_answer_and_in_the_truth():
     assert [row["price"] for row in made.my_trades(ANN, {"symbol": "BTCUSDT"}, NOW)] == ["100.00000000", "102.00000000"]
     assert made.query(ANN, {"symbol": "BTCUSDT", "orderId": "1"}, NOW)["executedQty"] == "2.00000000"
     truth = made.ledger_of_truth()
-    assert truth["orders"][0]["status"] == "FILLED" and truth["orders"][0]["executedQty"] == "3"
+    assert truth["orders"][0]["status"] == "FILLED"
+    assert truth["orders"][0]["executedQty"] == "3"
     assert [trade["hidden"] for trade in truth["trades"]] == [False, True, False]
     assert funds(made, ANN) == {"BTC": ("12.997", "0"), "USDT": ("9697", "0")}
 

@@ -3,9 +3,9 @@
 from decimal import Decimal as D
 
 import pytest
-from sim.core_kit import ANN, BOB, NOW, exchange, funds, limit, market, quote, rules, user_events
 
 from realtrading.sim.errors import BinanceError
+from sim.core_kit import ANN, BOB, NOW, exchange, funds, limit, market, quote, rules, user_events
 
 
 def fills(answer):

@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 
 import pytest
+
 from sim.core_kit import ANN, BOB, NOW, TENTH_PERCENT, exchange, limit, market, official, quote, rules, shape
 
 RESTING = "BTCUSDT-resting"
@@ -29,7 +30,7 @@ def same(ours, theirs, *, without=(), extra=()):
 
 def test_place_answers(made, shared_dir):
     """ACK, RESULT and FULL have exactly the official fields; LIMIT and MARKET default to FULL, LIMIT_MAKER to ACK."""
-    full = made.place(ANN, market("SELL", "1"), NOW)
+    full = made.place(BOB, market("SELL", "1"), NOW)
     for kind in ("ack", "result", "full"):
         same(made.trim(full, kind.upper()), official(shared_dir, f"rest/post_order.{kind}"))
     assert made.default_resp_type("MARKET") == made.default_resp_type("LIMIT") == "FULL"
