@@ -108,11 +108,12 @@ def diff_orders(
     for order in orders.values():
         comparable = order.id not in not_comparable
         absent = order.id not in open_here
-        if order.missing_quantity or (absent and (order.state is OrderState.UNKNOWN or comparable and order.is_active())):
+        gone = absent and comparable and order.is_active()
+        if gone or order.missing_quantity or (absent and order.state is OrderState.UNKNOWN):
             missing.append(order.id)
         if comparable and order.missing_quantity:
             found.append(_gap(order))
-        if comparable and absent and order.is_active() and order.symbol in snapshot.cursors:
+        if gone and order.symbol in snapshot.cursors:
             found.append(_missing_at_venue(order))
     return OrdersDiff(
         discrepancies=tuple(found),
