@@ -33,6 +33,9 @@ class Office(Protocol):
     def report_shift(self) -> None:
         """A shift's thread is at its end."""
 
+    def tell_news(self) -> None:
+        """An actor's state has changed."""
+
     def note_failure(self, mailbox: Mailbox, failure: BaseException) -> None:
         """Count and log a failure that changes nothing."""
 

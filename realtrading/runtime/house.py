@@ -279,8 +279,7 @@ class House:
         self.frozen = True
         for mailbox in self._mailboxes.values():
             if mailbox.incumbent is not None:
-                mailbox.incumbent.fenced = True
-                mailbox.incumbent.take_pen()
+                mailbox.incumbent.fence()
 
     def report_death(self, life: Incarnation, failure: BaseException) -> None:
         """Hand a death on to the supervisor."""

@@ -90,6 +90,13 @@ class Incarnation:
             return False
         return True
 
+    def fence(self) -> bool:
+        """Take the pen for good: this life commits nothing any more and is served no more. False: try again later."""
+        if not self.take_pen():
+            return False
+        self.running, self.fenced = False, True
+        return True
+
     def return_pen(self) -> None:
         """Put the pen back after a commit."""
         self.pen.append(self.epoch)

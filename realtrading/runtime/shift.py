@@ -120,9 +120,8 @@ class Shift:
 
     def crashed(self, life: Incarnation, failure: BaseException) -> None:
         """End a life by its own failure, unless somebody fenced it first."""
-        if not life.take_pen():
+        if not life.fence():
             return
-        life.running = False
         if life.mailbox.spec.fatal:
             self.office.freeze()
         self.office.report_death(life, failure)
@@ -170,6 +169,7 @@ class Shift:
             life.actor.retire()
         life.mailbox.stopped = True
         self.busy = None
+        self.office.tell_news()
 
     def _fail_on_purpose(self, mailbox: Mailbox, life: Incarnation) -> None:
         kind, mailbox.fault = mailbox.fault, None

@@ -105,6 +105,8 @@ class Supervisor:
         while self._deaths:
             life, failure = self._deaths.popleft()
             self._endings.end(life, "crash", failure)
+        if self._house.frozen:
+            self._house.freeze()  # again: somebody may have been committing when it froze
         if self._house.frozen or self._house.closing:
             return
         for desk in self._desks:
@@ -127,7 +129,7 @@ class Supervisor:
         busy, beat = shift.busy, shift.heartbeat_mono
         shift.held = True
         still_there = shift.busy is busy and (busy is not None or shift.heartbeat_mono == beat)
-        if not still_there or not life.take_pen():  # it moved on, or it is committing right now
+        if not still_there or not life.fence():  # it moved on, or it is committing right now
             shift.held = False
             return
         self._replace_shift(
@@ -139,7 +141,8 @@ class Supervisor:
         if busy is None:
             self._replace_shift(desk, None, "crash", ThreadDied(f"desk {desk.name}: its thread ended"))
             return
-        busy[0].take_pen()  # gone already if it died in its commit
+        if not busy[0].fence():  # it died in its commit, the pen with it
+            busy[0].running, busy[0].fenced = False, True
         self._replace_shift(desk, busy[0], "crash", ThreadDied(f"{busy[0].mailbox.name}: its thread ended"))
 
     def _replace_shift(self, desk: Desk, culprit: Incarnation | None, cause: Cause, failure: BaseException) -> None:
@@ -148,7 +151,7 @@ class Supervisor:
             self._house.freeze()
         dependent = desk.mailboxes if desk.loses_all_with_thread() else []
         lives = [box.incumbent for box in dependent if box.incumbent is not None and box.incumbent is not culprit]
-        fenced = [life for life in lives if life.take_pen()]  # before the new shift could serve them
+        fenced = [life for life in lives if life.fence()]  # before the new shift could serve them
         try:
             desk.relieve()
         except RuntimeError as refused:  # no thread to be had: the shift counts as dead, the next round tries again
@@ -166,7 +169,7 @@ class Supervisor:
         shift.held = True  # from here on it takes no new letter, so what `busy` says stays true until it is released
         busy = shift.busy
         inside = busy is not None and busy[0] is life
-        if not life.take_pen():  # committing right now: next round
+        if not life.fence():  # committing right now: next round
             shift.held = False
             return
         ward.wanted = False
