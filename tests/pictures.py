@@ -53,7 +53,7 @@ def order(
 
 
 def rules(base: str = "BTC", quote: str = "USDT", **more: Any) -> SymbolRules:
-    """Rules of a trading symbol: tick 0.01, step 0.00001, notional at least 5."""
+    """Rules of a trading symbol: tick 0.01, step 0.00001, notional at least 5 USDT."""
     given: dict[str, Any] = {
         "status": "TRADING",
         "tick": D("0.01"),
@@ -62,7 +62,7 @@ def rules(base: str = "BTC", quote: str = "USDT", **more: Any) -> SymbolRules:
         "quantity_max": D(9000),
         "price_min": D("0.01"),
         "price_max": D(1000000),
-        "notional_min": D(5),
+        "notional_min": D(5) if quote == "USDT" else D("0.0001"),
     }
     return SymbolRules(symbol=base + quote, base=base, quote=quote, **(given | more))
 
@@ -150,4 +150,6 @@ def limits(**changed: Any) -> RealTradingConfig:
         max_positions=100,
         risk_per_trade_percent=D(100),
     )
+    # a position is never allowed more than the whole
+    changed.setdefault("max_position_size_usdt", changed.get("max_total_exposure_usdt", D(10**9)))
     return attrs.evolve(wide, **changed)
