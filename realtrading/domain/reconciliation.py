@@ -59,7 +59,7 @@ class OrdersDiff:
     """What a snapshot's open orders mean for ours.
 
     `merges` are facts for known orders, `missing` ids that only a by-id answer can settle, `adoptable` orders with our
-    prefix that nobody here knows, `foreign` everybody else's.
+    prefix that nobody here knows, `foreign` everybody else's, a twin with a known order's client id among them.
     """
 
     discrepancies: tuple[Discrepancy, ...]
@@ -97,6 +97,9 @@ def diff_orders(
             merges.append((order.id, report))
             if order.id not in not_comparable:
                 found.extend(_state_differs(order, report, snapshot))
+        elif report.client_id in orders:
+            foreign.append(report)
+            found.append(_twin(report))
         elif is_ours(report.client_id, prefix):
             adoptable.append(report)
             found.append(_unknown_to_us(report))
@@ -181,6 +184,18 @@ def _unknown_to_us(report: ExecutionReport) -> Discrepancy:
         exchange=f"{report.status} {plain(report.executed_quantity)}",
         resolution=Resolution.HEALED,
         detail="an order with our prefix that this journal does not know: adopted",
+    )
+
+
+def _twin(report: ExecutionReport) -> Discrepancy:
+    """Two orders under one client id of ours: nothing this house does leads there, so a person has to look."""
+    return Discrepancy(
+        kind=DiscrepancyKind.ORDER_UNKNOWN_TO_US,
+        key=f"{report.symbol}:{report.exchange_order_id}",
+        engine=f"{report.client_id} is another order",
+        exchange=f"{report.status} {plain(report.executed_quantity)}",
+        resolution=Resolution.UNRESOLVED,
+        detail="a second order carries the client id of one we know; it is not adopted",
     )
 
 
