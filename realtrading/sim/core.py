@@ -12,10 +12,10 @@ import attrs
 from . import errors, events
 from .fees import FeeSchedule
 from .ledger import HOUSE, Ledger
-from .planted import PlantedLies
-from .numbers import ZERO, up
+from .numbers import ZERO, reserve
 from .orders import Fill, Order, Prevention
 from .pair import Pair
+from .planted import PlantedLies
 from .rules import SymbolRules
 
 Json = dict[str, Any]
@@ -114,7 +114,7 @@ class Core:
     def _pay(self, pair: Pair, order: Order, qty: Decimal, quote: Decimal) -> None:
         rules, uid = pair.rules, order.uid
         if order.is_buy:
-            still = up(order.price * order.remaining) if order.price else order.locked - quote
+            still = reserve(order.price, order.remaining) if order.price else order.locked - quote
             self.ledger.unlock(uid, rules.quote, order.locked - still)
             order.locked = still
             self.ledger.move(uid, rules.quote, -quote)

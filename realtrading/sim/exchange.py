@@ -11,9 +11,9 @@ import attrs
 from . import events, payloads, truth
 from .core import Core, Event
 from .fees import FeeSchedule
-from .planted import PlantedLies
 from .matching import Matcher
 from .pair import Pair
+from .planted import PlantedLies
 from .public import RATE_LIMITS, DepthView, Public, Symbols
 from .reading import Reading
 from .rules import SymbolRules
@@ -237,4 +237,4 @@ class Exchange:
 
     def ledger_of_truth(self) -> Json:
         """What really happened, lies left out, as plain decimals without exponent or trailing zeros."""
-        return truth.ledger_of_truth(self.core)
+        return {"opened_ms": self.opened_ms, **truth.ledger_of_truth(self.core)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 import attrs
 
@@ -10,7 +10,7 @@ from . import events
 from .book import Offer, Side
 from .core import Core
 from .history import PublicTrade
-from .numbers import GRAIN, ZERO, down
+from .numbers import GRAIN, ZERO, down, worth
 from .orders import Order, Prevention
 from .pair import Pair
 
@@ -65,7 +65,7 @@ class Matcher:
                 printed.append(self._trade(pair, side, Offer(best, order.remaining, order, None), part, now_ms))
                 left -= part
         if left:
-            quote = (price * left).quantize(GRAIN, ROUND_DOWN)
+            quote = worth(price, left)
             printed.append(self._print(pair, price, left, quote, now_ms, buyer_maker=not buy))
         self._print_aggregates(pair, printed)
 
@@ -83,7 +83,7 @@ class Matcher:
                 return Reach(total, cost, True)
             wanted = taker.qty - total if left is None else down(left / offer.price, step)
             qty = min(offer.qty, wanted)
-            quote = (offer.price * qty).quantize(GRAIN, ROUND_DOWN)
+            quote = worth(offer.price, qty)
             total += qty
             cost += quote
             left = None if left is None else left - quote
@@ -94,7 +94,7 @@ class Matcher:
     def _trade(
         self, pair: Pair, side: Side, offer: Offer, qty: Decimal, now_ms: int, *, taker: Order | None = None
     ) -> PublicTrade:
-        quote = (offer.price * qty).quantize(GRAIN, ROUND_DOWN)
+        quote = worth(offer.price, qty)
         trade = self._print(pair, offer.price, qty, quote, now_ms, buyer_maker=side.bids)
         maker = offer.order
         if taker is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
 
 ZERO = Decimal(0)
 GRAIN = Decimal("0.00000001")
 """Smallest amount of any asset the exchange books."""
+_WIDE = Context(prec=60)
+"""Wide enough for the exact product of any two numbers a request may carry."""
 
 
 def wire(value: Decimal) -> str:
@@ -30,6 +32,16 @@ def down(value: Decimal, grain: Decimal = GRAIN) -> Decimal:
 def up(value: Decimal, grain: Decimal = GRAIN) -> Decimal:
     """The smallest multiple of `grain` not below `value` (for non-negative values)."""
     return (value / grain).to_integral_value(rounding=ROUND_UP) * grain
+
+
+def worth(price: Decimal, qty: Decimal) -> Decimal:
+    """What a trade of `qty` at `price` moves in quote: the exact product, cut to the grain."""
+    return _WIDE.multiply(price, qty).quantize(GRAIN, ROUND_DOWN, _WIDE)
+
+
+def reserve(price: Decimal, qty: Decimal) -> Decimal:
+    """What a buyer must set aside for `qty` at `price`: the exact product, raised to the grain."""
+    return _WIDE.multiply(price, qty).quantize(GRAIN, ROUND_UP, _WIDE)
 
 
 def decimals_of(value: Decimal) -> int:

@@ -17,6 +17,7 @@ SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
 CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 _LEGAL = {legal: re.compile(legal, re.ASCII) for legal in (NUMBER, INTEGER, SYMBOL, CLIENT_ID)}
 _LARGEST_ID = 2**63 - 1
+_LARGEST_AMOUNT = Decimal(_LARGEST_ID).scaleb(-8)
 
 
 class Params:
@@ -51,13 +52,21 @@ class Params:
         return value
 
     def decimal(self, name: str) -> Decimal | None:
-        """An optional plain decimal; no sign, exponent, underscore or other digits than 0-9."""
+        """An optional plain decimal; no sign, exponent, underscore or other digits than 0-9. Raises -1108 when it is
+        too large for eight decimals in 64 bits."""
         value = self.text(name, NUMBER)
-        return None if value is None else Decimal(value)
+        if value is None:
+            return None
+        if Decimal(value) > _LARGEST_AMOUNT:
+            raise errors.overflow(name)
+        return Decimal(value)
 
     def required_decimal(self, name: str) -> Decimal:
         """A mandatory plain decimal."""
-        return Decimal(self.required(name, NUMBER))
+        self.required(name, NUMBER)
+        value = self.decimal(name)
+        assert value is not None
+        return value
 
     def integer(self, name: str) -> int | None:
         """An optional whole number. Raises -1108 beyond 64 bits."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from .fees import FeeSchedule
 from .ledger import Account
-from .planted import PlantedLies
 from .numbers import ZERO, wire
 from .orders import Fill, Order, Prevention
+from .planted import PlantedLies
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 from . import errors, payloads
 from .core import Core
 from .matching import Matcher
-from .numbers import ZERO, down, up, wire
+from .numbers import ZERO, down, reserve, wire
 from .orders import Order
 from .pair import Pair
 from .params import CLIENT_ID, SYMBOL, Params
@@ -65,6 +65,8 @@ class Trading:
 
     def _check(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> None:
         rules = pair.rules
+        if request.type not in rules.order_types:
+            raise _unsupported(request.type)
         if request.price or request.type != "MARKET":
             rules.check_price(request.price)
         market = request.type == "MARKET"
@@ -130,7 +132,7 @@ class Trading:
             return order.qty
         if order.type == "MARKET":
             return self.matcher.reach(pair, order).cost
-        return up(order.price * order.qty)
+        return reserve(order.price, order.qty)
 
     def _size_by_quote(self, pair: Pair, order: Order, amount: Decimal, now_ms: int) -> Decimal:
         if order.is_buy and amount > self.core.ledger.accounts[order.uid].free(pair.rules.quote):
@@ -209,10 +211,17 @@ class Trading:
         return payloads.cancelled(order, original, now_ms)
 
 
+def _unsupported(order_type: str) -> errors.BinanceError:
+    """What a symbol answers to an order type it does not list."""
+    if order_type == "MARKET":
+        return errors.rejected("Market orders are not supported for this symbol.")
+    return errors.invalid_type()
+
+
 def _twin(pair: Pair, uid: int, client_id: str | None) -> Order | None:
     """The open order that carries this client id."""
     found = pair.by_client.get((uid, client_id)) if client_id is not None else None
-    return found if found is not None and found.is_live and found.client_id == client_id else None
+    return found if found is not None and found.is_live else None
 
 
 def find(pair: Pair, uid: int, order_id: int | None, client_id: str | None) -> Order | None:

@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 
 from realtrading.sim.fees import FeeSchedule, Rates
+from realtrading.sim.numbers import plain, reserve, worth
 from sim.core_kit import ANN, BOB, NOW, TENTH_PERCENT, exchange, funds, limit, market, quote, rules
 
 
@@ -94,3 +95,12 @@ def test_amounts_finer_than_the_grain_are_cut_the_same_for_both_sides():
         made.place(BOB, limit("BUY", "0.33333333", qty, "ABCXYZ"), NOW)
     assert funds(made, ANN) == {"ABC": ("8.99999", "0"), "XYZ": ("10.33333665", "0")}
     assert funds(made, BOB) == {"ABC": ("11.00001", "0"), "XYZ": ("9.66666335", "0")}
+
+
+def test_amounts_stay_exact_at_the_largest_numbers():
+    """The largest price times the largest quantity a request may carry is not rounded to a machine's precision."""
+    price, qty = D("92233720368.54775807"), D("92233720368.54775807")
+    assert worth(price, qty) == D("8507059173023461584739.69077842")
+    assert reserve(price, qty) == D("8507059173023461584739.69077843")
+    assert plain(D("1E+3")) == "1000"
+    assert plain(D("-0.00")) == "0"

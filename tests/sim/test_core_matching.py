@@ -50,6 +50,14 @@ def test_a_resting_order_locks_what_it_may_spend_and_frees_it_as_it_fills():
     )  # fmt: skip
 
 
+def test_a_better_price_frees_the_difference_at_once():
+    """A buyer at 105 who gets half at 100 keeps only the open half locked, at 105."""
+    made = exchange()
+    made.place(ANN, limit("SELL", "100", "1"), NOW)
+    made.place(BOB, limit("BUY", "105", "2"), NOW)
+    assert funds(made, BOB)["USDT"] == ("9795", "105")
+
+
 def test_accounts_come_before_the_house_at_the_same_price():
     """At one price a resting account order is met first, the synthetic level after it."""
     made = exchange()

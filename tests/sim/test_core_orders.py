@@ -44,6 +44,16 @@ def test_lookup_by_the_original_id_after_a_cancel_is_a_switch(found):
     assert made.ledger_of_truth()["orders"][0]["clientOrderId"] == "mine"
 
 
+def test_a_cancel_id_does_not_hide_an_open_order():
+    """A cancel that calls itself like another open order leaves that order findable by its id."""
+    made = exchange()
+    made.place(ANN, limit("BUY", "100", "1", newClientOrderId="one"), NOW)
+    made.place(ANN, limit("BUY", "100", "1", newClientOrderId="two"), NOW)
+    made.cancel(ANN, {"symbol": "BTCUSDT", "orderId": "1", "newClientOrderId": "two"}, NOW)
+    found = made.query(ANN, {"symbol": "BTCUSDT", "origClientOrderId": "two"}, NOW)
+    assert (found["orderId"], found["status"]) == (2, "NEW")
+
+
 def test_cancel_keeps_what_was_filled():
     """Cancelling a partially filled order answers the executed part and frees only the rest."""
     made = exchange()

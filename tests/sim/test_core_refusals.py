@@ -39,6 +39,7 @@ PLACE = [
     (limit("BUY", "NaN", "1"), -1100, "Illegal characters found in parameter 'price'"),
     (limit("BUY", "1_000", "1"), -1100, "Illegal characters found in parameter 'price'"),
     (limit("BUY", "\uff11\uff10\uff10", "1"), -1100, "Illegal characters found in parameter 'price'"),
+    (limit("BUY", "92233720368.54775808", "1"), -1108, "Parameter 'price' overflowed."),
     (limit("BUY", "100", "0"), -1013, "Invalid quantity."),
     (limit("BUY", "0", "1"), -1013, "Invalid price."),
     (market("BUY", quoteOrderQty="0"), -1013, "Invalid quote order qty."),
@@ -100,6 +101,16 @@ def test_a_client_id_is_taken_only_while_its_order_is_open():
     found = made.query(ANN, {"symbol": "BTCUSDT", "origClientOrderId": "mine"}, NOW)
     assert found["orderId"] == again["orderId"]
     assert sum(1 for row in made.ledger_of_truth()["orders"] if row["clientOrderId"] == "mine") == 3
+
+
+def test_order_types_a_symbol_does_not_list():
+    """MARKET has its own text, another missing type is an invalid one."""
+    made = exchange(rules(order_types=("LIMIT",)))
+    with pytest.raises(BinanceError, match="Market orders are not supported for this symbol"):
+        made.place(ANN, market("BUY", "1"), NOW)
+    maker = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT_MAKER", "quantity": "1", "price": "100"}
+    with pytest.raises(BinanceError, match="Invalid orderType"):
+        made.place(ANN, maker, NOW)
 
 
 def test_max_num_orders():

@@ -165,6 +165,41 @@ def test_balance_events(made, shared_dir):
     same(position, official(shared_dir, "user_stream/outboundAccountPosition"))
 
 
+def test_timed_streams(made, shared_dir):
+    """Ticker, mini ticker, average price, candle and both depth streams in the official shapes."""
+    now = NOW + 2
+    names = {
+        "individual_symbol_ticker_streams": made.stream_ticker("BTCUSDT", now),
+        "individual_symbol_mini_ticker_stream": made.stream_mini_ticker("BTCUSDT", now),
+        "average_price": made.stream_avg_price("BTCUSDT", now),
+        "kline_candlestick_streams_for_utc": made.stream_kline("BTCUSDT", "1m", now),
+        "partial_book_depth_streams": made.stream_partial_depth("BTCUSDT", 5),
+        "diff_depth_stream": made.depth_update("BTCUSDT", None, now)[1],
+    }
+    for name, ours in names.items():
+        same(ours, official(shared_dir, f"market_stream/{name}"))
+
+
+def test_depth_updates_lead_from_one_book_to_the_next(made):
+    """Applying each update to the last book gives the present one; ids join; no change, no update."""
+    view, _ = made.depth_update("BTCUSDT", None, NOW)
+    book = {side: {D(p): D(q) for p, q in made.depth("BTCUSDT")[side]} for side in ("bids", "asks")}
+    assert made.depth_update("BTCUSDT", view, NOW)[1] is None
+    last = view.update_id
+    for price in ("98", "97", "99.5"):
+        made.place(ANN, limit("BUY", price, "1"), NOW)
+        made.place(BOB, market("SELL", "0.7"), NOW)
+        view, update = made.depth_update("BTCUSDT", view, NOW)
+        assert update["U"] == last + 1 <= update["u"]
+        last = update["u"]
+        for side, key in (("bids", "b"), ("asks", "a")):
+            book[side] |= {D(price): D(qty) for price, qty in update[key]}
+        now = made.depth("BTCUSDT")
+        assert {side: {p: q for p, q in levels.items() if q} for side, levels in book.items()} == {
+            side: {D(p): D(q) for p, q in now[side]} for side in ("bids", "asks")
+        }
+
+
 STREAMS = {
     "trade": "trade_streams",
     "aggTrade": "aggregate_trade_streams",

@@ -89,6 +89,14 @@ def test_a_bid_at_the_touch_rests_and_is_filled_bit_by_bit():
     assert funds(made, ANN)["BTC"] == ("1000002", "0")
 
 
+def test_a_buyer_at_the_price_of_a_bid_does_not_fill_it():
+    """Two buyers at one price do not trade with each other; a print above the bid's price does not either."""
+    made, driver = start(tape((0, "100", "1", "SELL"), (1, "99", "1", "BUY"), (2, "99.01", "1", "BUY")))
+    made.place(ANN, limit("BUY", "99", "1"), NOW)
+    driver.step(3, NOW)
+    assert made.open_orders(ANN, {}, NOW)[0]["executedQty"] == "0.00000000"
+
+
 def test_a_sell_is_filled_when_the_tape_buys_through_it():
     """The mirror case on the ask side, and time priority between two accounts at one price."""
     made, driver = start(tape((0, "100", "1.0", "SELL"), (1, "100.5", "1.5", "BUY"), (2, "101.01", "0.2", "SELL")))
