@@ -25,9 +25,9 @@ _PORT_PROBLEMS = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 @click.command("serve")
-@click.option("--listen", default="127.0.0.1:17881", show_default=True, help="Loopback address and port; port 0 picks a free one.")
-@click.option("--tape", type=click.Path(path_type=Path), help="Recorded trades to replay: Binance's CSV, plain, .gz or .zip.")
-@click.option("--symbol", "symbols", multiple=True, help="The tape's symbol; without a tape, symbols to generate (repeatable).")
+@click.option("--listen", default="127.0.0.1:17881", show_default=True, help="Loopback address; port 0 picks a free one.")
+@click.option("--tape", type=click.Path(path_type=Path), help="Recorded trades, Binance's CSV: plain, .gz or .zip.")
+@click.option("--symbol", "symbols", multiple=True, help="The tape's symbol; without a tape, one to generate (repeatable).")
 @click.option("--base", help="Base asset, when the symbol does not tell.")
 @click.option("--quote", help="Quote asset, when the symbol does not tell.")
 @click.option("--speed", type=float, help="Tape seconds per real second; 1 is the recorded pace.")
@@ -79,18 +79,17 @@ main.add_command(serve)
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. A wrong argument is one line on stderr."""
     try:
-        main.main(arguments, prog_name="realtrading.sim", standalone_mode=False)
+        # click answers the code of an Exit, or what the command returned, which is nothing
+        code = main.main(arguments, prog_name="realtrading.sim", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return EXIT_USAGE
     except click.ClickException as error:
         print(f"realtrading sim: {error.format_message()}", file=sys.stderr)
         return EXIT_USAGE
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         return 130
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 async def _serve(server: SimServer) -> None:

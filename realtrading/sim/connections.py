@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -22,10 +23,14 @@ class Connection:
 
     def __init__(self, request: web.Request, *, ping_every_s: float = PING_EVERY_S) -> None:
         self._request = request
-        self._socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=INCOMING_MAX_BYTES, timeout=1.0)
+        self._socket = web.WebSocketResponse(
+            autoping=False, compress=False, max_msg_size=INCOMING_MAX_BYTES, timeout=1.0
+        )
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue(OUTGOING_MAX)
         self._ping_every_s = ping_every_s
         self._last_pong = time.monotonic()
+        self._gather_until = 0.0
+        self._corked = False
         self._running: set[asyncio.Task[None]] = set()
         self.peer = request.remote or ""
 
@@ -54,6 +59,10 @@ class Connection:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    def gather(self, ms: int) -> None:
+        """Keep frames back for so long, then send all of them in one piece."""
+        self._gather_until = time.monotonic() + ms / 1000
+
     def close(self) -> None:
         """End politely: what is queued, then a close frame."""
         with contextlib.suppress(asyncio.QueueFull):
@@ -81,12 +90,29 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            frame = await self._outgoing.get()
-            with contextlib.suppress(ConnectionError):
-                if frame is _CLOSE:
-                    await self._socket.close(code=WSCloseCode.GOING_AWAY)
-                    return
-                await self._socket.send_str(frame)
+            frames = [await self._outgoing.get()]
+            wait_s = self._gather_until - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+                while not self._outgoing.empty():
+                    frames.append(self._outgoing.get_nowait())
+            self._cork(len(frames) > 1)
+            for frame in frames:
+                with contextlib.suppress(ConnectionError):
+                    if frame is _CLOSE:
+                        await self._socket.close(code=WSCloseCode.GOING_AWAY)
+                        return
+                    await self._socket.send_str(frame)
+            self._cork(False)
+
+    def _cork(self, on: bool) -> None:
+        """Let the kernel collect what is written until it is uncorked."""
+        transport = self._request.transport
+        raw = None if transport is None else transport.get_extra_info("socket")
+        if raw is not None and on != self._corked:
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))
+            self._corked = on
 
     async def _ping(self) -> None:
         while True:

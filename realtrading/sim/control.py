@@ -1,4 +1,4 @@
-"""The judge's door, /sim/…: the truth, the request log, hand-made orders, market steps, faults and lies, all as JSON."""
+"""The judge's door, /sim/…: the truth, the request log, hand-made orders, market steps, faults and lies, as JSON."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from aiohttp import web
 
 from .errors import BinanceError
 from .faults import Fault
-from .settings import SettingsError, decimal_of
 from .floor import Floor
+from .settings import SettingsError, decimal_of
 
 Json = dict[str, Any]
 Handler = Callable[[Json], Any]
@@ -52,6 +52,7 @@ class Control:
             "/sim/cut": self._cut,
             "/sim/silence": self._silence,
             "/sim/shutdown_notice": self._shutdown_notice,
+            "/sim/frame": self._frame,
         }
         return [
             *(web.get(path, _door(handler)) for path, handler in reads.items()),
@@ -128,11 +129,19 @@ class Control:
         self._floor.market_streams.announce_shutdown()
         return {"announced": True}
 
+    def _frame(self, given: Json) -> Json:
+        """Send any frame to every WebSocket API connection: stray errors, unknown events."""
+        if not isinstance(given.get("frame"), dict):
+            raise Refused("frame must be an object")
+        return {"sent": self._floor.user_streams.send(given["frame"])}
+
     def _account(self, given: Json) -> tuple[int, dict[str, str]]:
         """Whose account, and the other members as request parameters."""
         uid = given.pop("uid", self._floor.uid)
         if type(uid) is not int or not all(isinstance(value, str) for value in given.values()):
             raise Refused("uid must be a number, every other member a string")
+        if uid not in self._floor.accounts:
+            raise Refused(f"no account {uid}")
         return uid, given
 
     def _then_settle(self, result: Json) -> Json:
@@ -156,7 +165,7 @@ def _door(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 async def _read(request: web.Request) -> Json:
     given: Json = dict(request.query)
-    text = await request.text()
+    text = (await request.read()).decode("utf-8", "replace")
     if text.strip():
         try:
             body = json.loads(text)

@@ -1,7 +1,7 @@
 """Scripted faults: which requests and events they touch, what they do, how often, and a record of when they did.
 
-A fault is data: `{"name", "match", "action", "count", "params"}`. A new kind of fault is one row of ACTIONS and the place
-that honours it (requests: `gate.py`; user events: `user_streams.py`).
+A fault is data: `{"name", "match", "action", "count", "params"}`. A new kind of fault is one row of ACTIONS and the
+place that honours it (requests: `gate.py`; user events: `user_streams.py`).
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ ACTIONS: Mapping[str, Action] = {
     "query_lag": Action(Stage.AFTER, {"ms": _whole}, ("ms",)),
     "cut_stream": Action(Stage.AFTER, _CUT),
     "silent_stream": Action(Stage.AFTER, {"ms": _whole, "streams": _streams}, ("ms",)),
+    "burst": Action(Stage.AFTER, {"ms": _whole}, ("ms",)),
     "delay_after": Action(Stage.AFTER, {"ms": _whole}, ("ms",)),
     "status_after": Action(Stage.AFTER, _STATUS, ("status",)),
     "answer_garbage": Action(Stage.AFTER),

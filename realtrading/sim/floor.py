@@ -11,6 +11,7 @@ from typing import Any
 from .clock import Pace, SimClock
 from .exchange import Exchange
 from .faults import Fault, FaultBook
+from .ledger import HOUSE
 from .limits import Limits
 from .market import Market
 from .market_streams import MarketStreams
@@ -52,6 +53,11 @@ class Floor:
                 self.user_streams.publish(whom, event)
             else:
                 self.market_streams.publish(whom, event)
+
+    @property
+    def accounts(self) -> frozenset[int]:
+        """The uids of all accounts but the house's."""
+        return frozenset(self.exchange.core.ledger.accounts) - {HOUSE}
 
     def start_market(self) -> None:
         """Let a paced market run; a second call changes nothing."""

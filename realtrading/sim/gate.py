@@ -46,7 +46,10 @@ class Call:
 
 @define
 class Answer:
-    """What to send back. `text` replaces the JSON body (content type, text); `dropped` means cut the connection."""
+    """What to send back. `text` replaces the JSON body (content type, text); `dropped` means cut the connection.
+
+    `burst_ms`: a WebSocket connection keeps this and all later frames back so long and sends them in one piece.
+    """
 
     status: int = 200
     body: Any = None
@@ -54,6 +57,7 @@ class Answer:
     retry_at_ms: int | None = None
     orders_of: int | None = None
     dropped: bool = False
+    burst_ms: int = 0
 
 
 class Gate:
@@ -122,7 +126,10 @@ class Gate:
         if first(fired, "answer_garbage"):
             return Answer(text=("application/json", '{"orderId": 12, "clientOrd\x00\x17\ufffd'))
         refused = first(fired, "status_after")
-        return self._status(refused) if refused else answer
+        answer = self._status(refused) if refused else answer
+        burst = first(fired, "burst")
+        answer.burst_ms = burst.params["ms"] if burst else 0
+        return answer
 
     def _execute(self, call: Call, operation: Operation | None, entry: Entry,
                  subject: Subject) -> tuple[Answer, list[Fault]]:  # fmt: skip

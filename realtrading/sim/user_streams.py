@@ -95,9 +95,13 @@ class UserStreams:
 
     def announce_shutdown(self) -> None:
         """Tell every connection that the server is about to go away."""
-        text = _dump({"event": {"e": "serverShutdown", "E": self._clock.now_ms()}})
+        self.send({"event": {"e": "serverShutdown", "E": self._clock.now_ms()}})
+
+    def send(self, frame: Mapping[str, Any]) -> int:
+        """Send one frame to every connection, subscribed or not; returns how many."""
         for each in self._subscribers:
-            each.connection.send(text)
+            each.connection.send(_dump(frame))
+        return len(self._subscribers)
 
     def cut(self, *, close_frame: bool) -> int:
         """End every connection that has a subscription; returns how many."""

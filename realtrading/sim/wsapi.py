@@ -85,6 +85,8 @@ class WsApiDoor:
         if answer.dropped:
             session.connection.abort()
             return
+        if answer.burst_ms:
+            session.connection.gather(answer.burst_ms)
         session.connection.send(self._frame_of(session, call, frame_id, operation, answer))
 
     def _own(self, session: _Session, method: str, call: Call) -> Operation | None:

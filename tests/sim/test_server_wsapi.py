@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from sim.dealing import DEADLINE_S, KEY, Dealer, Ws, dealing
 
 

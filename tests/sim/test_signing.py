@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from realtrading.sim.errors import BinanceError
 from realtrading.sim.signing import (
     Credentials,

@@ -1,0 +1,330 @@
+"""Scripted faults over real sockets, and the judge's door: what clients live through, and what the judge can see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from sim.dealing import Answered, Dealer, Ws, dealing, until
+
+PRICE = "30000.00"
+
+
+def run(test: Any, **settings: Any) -> None:
+    """Run one async test body on a fresh exchange."""
+
+    async def body() -> None:
+        balances = {"USDT": Decimal(10000), "BTC": Decimal(1)}
+        async with dealing(**{"symbols": ("BTCUSDT",), "balances": balances, **settings}) as dealer:
+            await test(dealer)
+
+    asyncio.run(body())
+
+
+async def rest(dealer: Dealer, client_id: str) -> Answered:
+    """Place one resting order."""
+    return await dealer.order("BUY", "LIMIT", "0.01", PRICE, newClientOrderId=client_id)
+
+
+async def fault(dealer: Dealer, action: str, match: dict[str, Any] | None = None, **params: Any) -> None:
+    """Script one fault; params are the action's."""
+    await dealer.sim("POST", "/faults", name=f"the {action}", action=action, match=match or {}, params=params)
+
+
+async def place_counts(dealer: Dealer, client_id: str) -> dict[str, int]:
+    """Place requests seen and orders created of one client id, as the judge sees them."""
+    counts: dict[str, int] = (await dealer.sim("GET", "/requests"))["by_client_id"].get(client_id, {})
+    return counts
+
+
+@pytest.mark.parametrize(("action", "created"), [("drop_before", 0), ("drop_after", 1)])
+def test_dropped_place(action: str, created: int) -> None:
+    """The connection ends without an answer; the judge sees one request, and an order only if it was dropped after."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, action, {"kind": "place", "client_order_id": "lost-"})
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await rest(dealer, "lost-1")
+        assert await place_counts(dealer, "lost-1") == {"place_requests": 1, "orders_created": created}
+        entry = (await dealer.sim("GET", "/requests"))["requests"][-1]
+        assert (entry["answered"], entry["executed"], entry["faults"]) == (False, created == 1, [f"the {action}"])
+        fired = (await dealer.sim("GET", "/faults"))["faults"][0]
+        assert (fired["fired"], fired["firings"][0]["seq"]) == (1, entry["seq"])
+        assert len((await dealer.signed("GET", "/openOrders", symbol="BTCUSDT")).json) == created
+        assert (await rest(dealer, "lost-2")).status == 200, "the fault is spent"
+
+    run(body)
+
+
+@pytest.mark.parametrize(("params", "status", "begins"), [
+    ({"status": 503}, 503, '{"code":-1008'), ({"status": 504}, 504, '{"code":-1007'),
+    ({"status": 502, "body": "html"}, 502, "<html>"), ({"status": 500, "body": "empty"}, 500, ""),
+    ({"status": 403}, 403, "<html>"), ({"status": 400, "code": -1001, "msg": "no"}, 400, '{"code":-1001,"msg":"no"}'),
+    ({"status": 429, "retry_after": 7}, 429, '{"code":-1003'),
+])  # fmt: skip
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_bad_statuses(when: str, params: dict[str, Any], status: int, begins: str) -> None:
+    """Any 4xx or 5xx with a JSON, HTML or empty body, before accepting (no order) or after (an order)."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, f"status_{when}", {"kind": "place"}, **params)
+        answer = await rest(dealer, "odd-1")
+        assert answer.status == status
+        assert answer.text.startswith(begins)
+        assert (answer.text == "") == (begins == "")
+        assert answer.headers.get("Retry-After") == ("7" if "retry_after" in params else None)
+        created = 1 if when == "after" else 0
+        assert await place_counts(dealer, "odd-1") == {"place_requests": 1, "orders_created": created}
+
+    run(body)
+
+
+def test_answer_garbage() -> None:
+    """The order is accepted, but the answer is 200 with a body that is no JSON."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, "answer_garbage", {"kind": "place"})
+        answer = await rest(dealer, "g-1")
+        with pytest.raises(ValueError):
+            _ = answer.json
+        assert answer.status == 200
+        assert await place_counts(dealer, "g-1") == {"place_requests": 1, "orders_created": 1}
+
+    run(body)
+
+
+def test_delays() -> None:
+    """delay_before: nothing happens meanwhile; delay_after: the order is there before its answer."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, "delay_after", {"client_order_id": "slow"}, ms=300)
+        asked = asyncio.create_task(rest(dealer, "slow"))
+
+        async def accepted() -> bool:
+            return (await place_counts(dealer, "slow")).get("orders_created") == 1
+
+        await until(accepted, "the order")
+        assert not asked.done()
+        assert (await asked).status == 200
+        await fault(dealer, "delay_before", {"client_order_id": "late"}, ms=1500)
+        late = await dealer.order("BUY", "LIMIT", "0.01", PRICE, newClientOrderId="late", recvWindow="1000")
+        assert late.refusal == (400, -1021), "the window is judged when the order reaches the engine"
+
+    run(body)
+
+
+def test_query_lag() -> None:
+    """For a while queries do not know an accepted order; a cancel does."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, "query_lag", {"client_order_id": "fresh"}, ms=400)
+        order_id = str((await rest(dealer, "fresh")).json["orderId"])
+        by_id = {"symbol": "BTCUSDT", "orderId": order_id}
+        assert (await dealer.signed("GET", "/order", **by_id)).refusal == (400, -2013)
+        by_client = await dealer.signed("GET", "/order", symbol="BTCUSDT", origClientOrderId="fresh")
+        assert by_client.refusal == (400, -2013)
+        assert (await dealer.signed("GET", "/openOrders", symbol="BTCUSDT")).json == []
+
+        async def known() -> bool:
+            return (await dealer.signed("GET", "/order", **by_id)).status == 200
+
+        await until(known, "the replica")
+        await fault(dealer, "query_lag", {"client_order_id": "next"}, ms=60_000)
+        order_id = str((await rest(dealer, "next")).json["orderId"])
+        assert (await dealer.signed("DELETE", "/order", symbol="BTCUSDT", orderId=order_id)).status == 200
+
+    run(body)
+
+
+async def reports(ws: Ws, count: int) -> list[str]:
+    """Client ids of the next execution reports."""
+    return [(await ws.event("executionReport"))["c"] for _ in range(count)]
+
+
+def test_event_faults() -> None:
+    """Events of the user stream are dropped, doubled, delayed and reordered as scripted, by client id."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await ws.subscribe()
+            event = {"event": "executionReport"}
+            await fault(dealer, "drop_event", {**event, "client_order_id": "a"})
+            await fault(dealer, "duplicate_event", {**event, "client_order_id": "b"})
+            await fault(dealer, "reorder_events", {**event, "client_order_id": "c"}, ms=60_000)
+            for client_id in ("a", "b", "c", "d"):
+                assert (await rest(dealer, client_id)).status == 200
+            assert await reports(ws, 2) == ["b", "b"]
+            first = await ws.next()
+            assert first["event"]["e"] == "outboundAccountPosition", "b's balances"
+            second = await ws.next()
+            assert second["event"]["e"] == "outboundAccountPosition", "c's balances come before c's report"
+            assert await reports(ws, 2) == ["c", "d"]
+            await fault(dealer, "delay_event", {**event, "client_order_id": "e"}, ms=300)
+            await rest(dealer, "e")
+            await rest(dealer, "f")
+            assert await reports(ws, 2) == ["f", "e"]
+
+    run(body)
+
+
+def test_stream_faults() -> None:
+    """cut_stream ends the stream instead of telling of the order; silent_stream keeps it open but mute."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await ws.subscribe()
+            await fault(dealer, "silent_stream", {"client_order_id": "mute"}, ms=300)
+            await rest(dealer, "mute")
+            assert (await ws.call("ping"))["status"] == 200
+            assert ws.events == []
+
+            async def speaks() -> bool:
+                await dealer.sim("POST", "/deposit", asset="USDT", amount="1")
+                await ws.call("ping")
+                return bool(ws.events)
+
+            await until(speaks, "the end of the silence")
+            await fault(dealer, "cut_stream", {"client_order_id": "cut"})
+            assert (await rest(dealer, "cut")).status == 200
+            end = ws.socket
+            while (message := await end.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+                assert '"c":"cut"' not in message.data
+            assert end.close_code == 1006
+
+    run(body)
+
+
+def test_faults_over_websocket() -> None:
+    """The same faults work for orders of the WebSocket API: dropped connection, error frame, garbage."""
+
+    async def body(dealer: Dealer) -> None:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": PRICE}
+        async with dealer.ws() as ws:
+            await fault(dealer, "status_after", {"transport": "ws", "method": "order.place"}, status=504)
+            frame = await ws.signed("order.place", **order, newClientOrderId="w-1")
+            assert (frame["status"], frame["error"]["code"]) == (504, -1007)
+            assert (await ws.signed("order.status", symbol="BTCUSDT", origClientOrderId="w-1"))["status"] == 200
+            await fault(dealer, "drop_after", {"kind": "place", "transport": "ws"})
+            with pytest.raises(TypeError):
+                await ws.signed("order.place", **order, newClientOrderId="w-2")
+        assert await place_counts(dealer, "w-2") == {"place_requests": 1, "orders_created": 1}
+
+    run(body)
+
+
+def test_burst_and_stray_frames() -> None:
+    """A subscribe reply and the events after it can arrive in one piece; any frame can be sent to all connections."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await fault(dealer, "burst", {"method": "userDataStream.subscribe.signature"}, ms=300)
+            asked = asyncio.create_task(ws.subscribe())
+
+            async def subscribed() -> bool:
+                return bool((await dealer.sim("GET", "/state"))["user_subscriptions"])
+
+            await until(subscribed, "the subscription")
+            await dealer.sim("POST", "/deposit", asset="USDT", amount="3")
+            assert await asked == 0
+            assert (await ws.event("balanceUpdate"))["d"] == "3.00000000"
+            stray = {"id": None, "status": 401, "error": {"code": -2015, "msg": "revoked"}}
+            assert (await dealer.sim("POST", "/frame", frame=stray)) == {"sent": 1}
+            while (frame := await ws.next()) != stray:
+                assert frame["event"]["e"] == "outboundAccountPosition"
+
+    run(body)
+
+
+def test_hand_made_orders_and_flows() -> None:
+    """The judge can trade on the user's account; events tell of it, the place counters do not."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await ws.subscribe()
+            made = await dealer.sim("POST", "/orders", symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC",
+                                    quantity="0.01", price=PRICE, newClientOrderId="by-hand")  # fmt: skip
+            assert made["status"] == "NEW"
+            assert await reports(ws, 1) == ["by-hand"]
+            assert await place_counts(dealer, "by-hand") == {}
+            await dealer.sim("POST", "/cancel", symbol="BTCUSDT", origClientOrderId="by-hand")
+            assert (await ws.event("executionReport"))["x"] == "CANCELED"
+            await dealer.sim("POST", "/withdraw", asset="USDT", amount="1000")
+            assert (await ws.event("balanceUpdate"))["d"] == "-1000.00000000"
+            ledger = await dealer.sim("GET", "/ledger")
+            assert ledger["totals"]["1001"]["USDT"] == "9000"
+            assert [order["clientOrderId"] for order in ledger["orders"]] == ["by-hand"]
+
+    run(body)
+
+
+def test_lies() -> None:
+    """The account answer can be wrong by a hair, one fill can be hidden; the ledger of truth stays true."""
+
+    async def body(dealer: Dealer) -> None:
+        await dealer.sim("POST", "/lies", account_offset={"USDT": "0.00000001"}, hide_fill={"symbol": "BTCUSDT"})
+        rows = (await dealer.signed("GET", "/account")).json["balances"]
+        assert {row["asset"]: row["free"] for row in rows}["USDT"] == "10000.00000001"
+        hidden = (await dealer.order("BUY", "MARKET", "0.001", newClientOrderId="h-1")).json
+        assert Decimal(hidden["executedQty"]) < Decimal("0.001")
+        assert sum(Decimal(each["qty"]) for each in hidden["fills"]) == Decimal(hidden["executedQty"])
+        shown = (await dealer.signed("GET", "/myTrades", symbol="BTCUSDT")).json
+        truth = (await dealer.sim("GET", "/ledger"))["trades"]
+        assert len(shown) == len(truth) - 1
+        assert sum(Decimal(each["qty"]) for each in truth) == Decimal("0.001")
+
+    run(body)
+
+
+@pytest.mark.parametrize(("path", "given", "named"), [
+    ("/faults", {"action": "explode"}, "explode"), ("/cut", {"streams": "rivers"}, "streams"), ("/clock", {}, "skew_ms"),
+    ("/step", {"trades": -1}, "trades"), ("/lies", {"white": True}, "white"), ("/limits", {"speed": 1}, "speed"),
+    ("/lies", {"account_offset": {"USDT": "1e-8"}}, "USDT"), ("/deposit", {"asset": "USDT", "amount": "-1"}, "amount"),
+    ("/silence", {}, "ms"), ("/orders", {"uid": "x"}, "uid"), ("/lies", {"hide_fill": 3}, "hide_fill"),
+    ("/withdraw", {"asset": "USDT", "amount": "10000000"}, "USDT"), ("/deposit", {"uid": 7, "asset": "USDT", "amount": "1"}, "7"),
+])  # fmt: skip
+def test_bad_control_requests(path: str, given: dict[str, Any], named: str) -> None:
+    """A control request that cannot be used is refused with 400 and a sentence that names what is wrong."""
+
+    async def body(dealer: Dealer) -> None:
+        answer = await dealer.ask("POST", f"/sim{path}", data=json.dumps(given).encode())
+        assert answer.status == 400, answer.text
+        assert named in answer.text
+        broken = await dealer.ask("POST", f"/sim{path}", data=b"{broken")
+        assert broken.status == 400
+
+    run(body)
+
+
+def test_request_log() -> None:
+    """The log counts from one, tells kinds and outcomes, and can be read from a number on."""
+
+    async def body(dealer: Dealer) -> None:
+        await dealer.get("/ping")
+        first = (await dealer.sim("GET", "/requests"))["seq"]
+        await rest(dealer, "log-1")
+        await dealer.signed("DELETE", "/order", symbol="BTCUSDT", origClientOrderId="nobody")
+        log = (await dealer.ask("GET", f"/sim/requests?since={first}")).json
+        assert [(each["kind"], each["status"], each["code"]) for each in log["requests"]] == [
+            ("place", 200, 0), ("cancel", 400, -2011)]  # fmt: skip
+        assert [each["seq"] for each in log["requests"]] == [first + 1, first + 2]
+        assert log["requests"][0]["client_order_id"] == "log-1"
+
+    run(body)
+
+
+def test_clear_faults() -> None:
+    """Faults can be cleared by name or all at once."""
+
+    async def body(dealer: Dealer) -> None:
+        await fault(dealer, "drop_before")
+        await fault(dealer, "answer_garbage")
+        assert (await dealer.ask("DELETE", "/sim/faults?name=the%20drop_before")).json == {"removed": 1}
+        assert (await dealer.ask("DELETE", "/sim/faults")).json == {"removed": 1}
+        assert (await rest(dealer, "fine")).status == 200
+
+    run(body)
