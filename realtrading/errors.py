@@ -24,7 +24,16 @@ class BadInput(RealTradingError):
 
 
 class VenueRefused(RealTradingError):
-    """The venue answered no; nothing was done."""
+    """The venue answered no; nothing was done. `code` is its own error code, 0 when it gave none."""
+
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def is_credentials(self) -> bool:
+        """True when key, secret or rights are what it refused."""
+        return self.code in (-1002, -1022, -2014, -2015)
 
 
 class VenueUnknown(RealTradingError):

@@ -1,7 +1,7 @@
 """The balances keeper: the ledger per asset, folded from orders' fills; the venue's account answers are evidence only."""
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -30,6 +30,9 @@ from realtrading.domain.reports import AccountReported, FlowReported, RulesRepor
 from realtrading.domain.values import ZERO, Now, SymbolRules
 
 from .keeper import Draft, Handler, MoneyKeeper
+
+CLOCK_SLACK = timedelta(seconds=1)
+"""Our clock and the venue's may differ by so much: a line changed that close to the question is not compared."""
 
 
 class BalancesActor(MoneyKeeper):
@@ -98,7 +101,7 @@ class BalancesActor(MoneyKeeper):
         moving = {
             line.asset
             for line in draft.rows("ledger").values()
-            if line.changed_at is not None and line.changed_at >= snapshot.asked_at
+            if line.changed_at is not None and line.changed_at >= snapshot.asked_at - CLOCK_SLACK
         }
         skipped = frozenset(message.in_flight_assets | moving)
         found = diff_balances(draft.rows("ledger"), snapshot, skipped)

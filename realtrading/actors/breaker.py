@@ -23,6 +23,7 @@ from realtrading.domain.events import (
     OrderPartiallyFilled,
     OrderPlaced,
     OrderRejected,
+    OrderRevised,
     OrderUnknown,
     ReconciliationComplete,
 )
@@ -110,6 +111,12 @@ class BreakerActor(MoneyKeeper):
     def doubted(self, message: OrderUnknown, now: Now, draft: Draft) -> None:
         """An outcome nobody knows."""
         self.error(draft, f"outcome of {message.order.id} unknown: {message.detail}", now)
+
+    def revised(self, message: OrderRevised, now: Now, draft: Draft) -> None:
+        """Late evidence contradicted what was final: nothing new until a clean round has seen it."""
+        token = f"revised-{message.order.id}-{now.utc.isoformat()}"
+        self.open(draft, CauseKind.UNCONFIRMED, ACCOUNT, token, message.detail, now)
+        draft.say(Reconcile(trigger="revision", token=token))
 
     def denied(self, message: OrderDenied, now: Now, draft: Draft) -> None:
         """The probe never left the house."""
@@ -199,6 +206,7 @@ class BreakerActor(MoneyKeeper):
         OrderExpired: succeeded,
         OrderRejected: rejected,
         OrderUnknown: doubted,
+        OrderRevised: revised,
         OrderDenied: denied,
         KeeperLost: keeper_lost,
         StreamLost: stream_lost,

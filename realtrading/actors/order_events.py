@@ -18,6 +18,7 @@ from realtrading.domain.events import (
     OrderPlaced,
     OrderRejected,
     OrderRevised,
+    OrderSubmitted,
 )
 from realtrading.domain.orders import Merged, MergeKind, OrderState, RealOrder
 from realtrading.domain.reports import TradeReport
@@ -25,8 +26,8 @@ from realtrading.domain.values import ClientId, Now, Role
 
 from .keeper import Draft
 
-ASK_AFTER_S = 10.0
-"""An order on its way that nobody has spoken of for so long becomes Unknown (the venue's own engine time-out is 10 s)."""
+ASK_AFTER_S = 12.0
+"""An order on its way that nobody has spoken of for so long becomes Unknown (the venue waits 10 s for its engine)."""
 
 ASK_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
 """Pauses between questions about one order; the last one repeats until a fact answers."""
@@ -145,10 +146,19 @@ def event_of(merged: Merged, detail: str) -> OrderEvent | None:
             return None
 
 
+def submitted(draft: Draft, order: RealOrder, now: Now) -> None:
+    """Say that the order is on its way, if that was not said yet: a fact may overtake the journal's word."""
+    watch: Watch | None = draft.row("watches", order.id)
+    if watch is not None and not watch.recorded:
+        draft.say(OrderSubmitted(order=order))
+        draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono + ASK_AFTER_S)))
+
+
 def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
     """Say what a merge did; then ask, cancel or stop watching, as the order's new state wants it."""
     event = event_of(merged, detail)
     if event is not None:
+        submitted(draft, draft.row("orders", merged.order.id) or merged.order, now)
         draft.say(event)
     order = merged.order
     if merged.ask or order.missing_quantity > 0:

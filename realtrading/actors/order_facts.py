@@ -35,13 +35,10 @@ from realtrading.domain.reports import (
 from realtrading.domain.values import ClientId, Now, SymbolRules, is_ours
 
 from .keeper import Draft
-from .order_events import OrderWatched, TradesUnmatched, Watch, ask, send_cancel, server_now, tell, watch_of
+from .order_events import OrderWatched, TradesUnmatched, Watch, ask, send_cancel, server_now, submitted, tell, watch_of
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
-
-PENDING_S = 12.0
-"""Seconds after the record without any word before a pending order becomes Unknown (venue engine time-out 10 s + slack)."""
 
 
 def acknowledged(self: OrdersActor, message: PlacementAcknowledged, now: Now, draft: Draft) -> None:
@@ -64,6 +61,7 @@ def refused(self: OrdersActor, message: PlacementRefused, now: Now, draft: Draft
 
 def reject(draft: Draft, order: RealOrder, now: Now, reason: Reason, text: str) -> None:
     """End an order that certainly never lived."""
+    submitted(draft, order, now)
     order = attrs.evolve(order, state=OrderState.REJECTED, reason=str(reason), updated_at=now.utc)
     draft.say(OrderRejected(order=order, reason=text))
     draft.say(OrderWatched(id=order.id, watch=None))
@@ -78,6 +76,7 @@ def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft
 
 def doubt(draft: Draft, order: RealOrder, now: Now, detail: str) -> None:
     """Make an order Unknown and begin to ask."""
+    submitted(draft, order, now)
     order = attrs.evolve(order, state=OrderState.UNKNOWN, updated_at=now.utc)
     draft.say(OrderUnknown(order=order, detail=detail))
     draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono)))

@@ -43,9 +43,11 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
         order: RealOrder | None = draft.row("orders", order_id)
         if order is not None:
             tell(draft, merge(order, report, now.utc), now, "reconciliation")
+    pending = []
     for order_id in diff.missing:
         order = draft.row("orders", order_id)
-        if order is not None:
+        if order is not None and order.state is not OrderState.UNKNOWN:
+            pending.append(order_id)
             ask(draft, order, now)
     for report in diff.adoptable:
         order_facts.adopt(draft, report, now)
@@ -53,8 +55,8 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
     for discrepancy in found:
         draft.say(DiscrepancyFound(discrepancy=discrepancy))
     cancel_stale(self, now, draft)
-    pending = (*diff.missing, *(key for key in draft.rows("unmatched")))
-    draft.say(OrdersCompared(token=message.token, discrepancies=tuple(found), pending=pending))
+    pending.extend(draft.rows("unmatched"))
+    draft.say(OrdersCompared(token=message.token, discrepancies=tuple(found), pending=tuple(pending)))
     self.state_all(draft)
     draft.say(
         CompareBalances(

@@ -15,6 +15,7 @@ from realtrading.domain.commands import (
     VetOrder,
 )
 from realtrading.domain.events import (
+    EngineStarted,
     OrderAdmitted,
     OrderAdopted,
     OrderArchived,
@@ -67,6 +68,7 @@ from .order_events import (
     ask,
     send_cancel,
     server_now,
+    submitted,
 )
 
 VALID_S = 5.0
@@ -181,8 +183,7 @@ class OrdersActor(MoneyKeeper):
         order: RealOrder | None = draft.row("orders", message.id)
         if order is None or order.state is not OrderState.PENDING:
             return
-        draft.say(OrderSubmitted(order=attrs.evolve(order, updated_at=now.utc)))
-        draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono + order_facts.PENDING_S)))
+        submitted(draft, attrs.evolve(order, updated_at=now.utc), now)
 
     # -- small facts ----------------------------------------------------------
 
@@ -260,6 +261,10 @@ class OrdersActor(MoneyKeeper):
             )
         )
 
+    def begun(self, message: EngineStarted, now: Now, draft: Draft) -> None:
+        """A run began: tell everybody what was recovered."""
+        self.state_all(draft)
+
     def state_all(self, draft: Draft) -> None:
         """Say the total of totals."""
         draft.say(OrdersStated(orders=tuple(draft.rows("orders").values())))
@@ -282,6 +287,7 @@ class OrdersActor(MoneyKeeper):
         StreamConnected: connected,
         PrepareSnapshot: prepare,
         SnapshotTaken: order_rounds.snapshot,
+        EngineStarted: begun,
         Tick: tick,
     }
 

@@ -177,7 +177,9 @@ class ReconciliationActor(MoneyKeeper):
         if plan.round is None or plan.round.token != message.token or plan.round.orders is None:
             return
         done, orders = plan.round, plan.round.orders
-        certain, suspects = confirm(plan.suspects, message.discrepancies)
+        compared = confirm(plan.suspects, message.discrepancies)
+        certain = tuple(found for found in compared if found.resolution is Resolution.UNRESOLVED)
+        suspects = tuple(found for found in compared if found.resolution is Resolution.WATCHED)
         unresolved = (
             *(found for found in orders.discrepancies if found.resolution is Resolution.UNRESOLVED),
             *certain,

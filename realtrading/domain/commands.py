@@ -177,3 +177,15 @@ class CloseBreaker:
     scope: str
     by: str
     detail: str
+
+
+@attrs.frozen(kw_only=True)
+class StopStrategies:
+    """engine -> every strategy: say good-bye once and propose nothing any more."""
+
+    by: str
+
+
+@attrs.frozen(kw_only=True)
+class CloseVenue:
+    """engine -> user_stream, last of all: drop the connection and do not build another."""

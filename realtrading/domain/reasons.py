@@ -8,7 +8,7 @@ class Reason(enum.StrEnum):
     """A refusal's code. HOUSE = before any rule, RISK = a limit, BREAKER = a cause, VENUE = the exchange said no."""
 
     HOUSE_FAULT = "HOUSE_FAULT"
-    HOUSE_STOPPING = "HOUSE_STOPPING"
+    HOUSE_OBSERVING = "HOUSE_OBSERVING"
     HOUSE_DUPLICATE = "HOUSE_DUPLICATE"
     HOUSE_EXPIRED = "HOUSE_EXPIRED"
     HOUSE_CANCELLED_BEFORE_SENT = "HOUSE_CANCELLED_BEFORE_SENT"

@@ -231,3 +231,8 @@ class ClockMeasured:
 
     offset_s: float
     uncertainty_s: float
+
+
+@attrs.frozen(kw_only=True)
+class VenueClosed:
+    """The connection is dropped for good; nothing more comes from the venue."""

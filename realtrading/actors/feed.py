@@ -1,0 +1,54 @@
+"""The feed: spreads events to whoever listens outside the house, and counts them for the scrape."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from realtrading.domain.values import Now
+from realtrading.runtime.actor import Hand
+
+from .tally import Tally
+
+log = logging.getLogger("realtrading.feed")
+
+Listener = Callable[[object], None]
+
+
+class Listeners:
+    """Callbacks of the embedding program. Adding and removing replace the tuple, so the feed always walks a whole one."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+
+    def add(self, listener: Listener) -> Callable[[], None]:
+        """Add one; returns the function that removes it."""
+        self._listeners = (*self._listeners, listener)
+
+        def remove() -> None:
+            self._listeners = tuple(known for known in self._listeners if known is not listener)
+
+        return remove
+
+    def tell(self, event: object) -> None:
+        """Call everybody; a listener's own mistake is logged and hurts nobody else."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener failed on %s", type(event).__name__)
+
+
+class FeedActor(Hand):
+    """Listeners may be slow: its mailbox drops the oldest letters and says so with `Missed`."""
+
+    def __init__(self, *, listeners: Listeners, tally: Tally) -> None:
+        super().__init__()
+        self.listeners = listeners
+        self.tally = tally
+
+    def handle(self, message: Any, now: Now) -> Iterable[object]:
+        """Count and spread one event."""
+        self.tally.count(message, now)
+        self.listeners.tell(message)
+        return ()

@@ -1,0 +1,75 @@
+"""The gateway hand: the last look, then one order or cancel to the venue, once."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from realtrading.domain.commands import PlaceCancel, PlaceOrder
+from realtrading.domain.reasons import Reason
+from realtrading.domain.reports import CancelAnswered, PlacementRefused, PlacementUnknown
+from realtrading.domain.values import Now
+from realtrading.runtime.actor import Hand
+from realtrading.venue.port import Venue
+
+
+class GatewayActor(Hand):
+    """Signs and sends. Its memory holds the ids it has seen until they could not be signed any more anyway."""
+
+    def __init__(self, *, venue: Venue, gate: Callable[[], int], mono: Callable[[], float], observe: bool) -> None:
+        super().__init__()
+        self.venue = venue
+        self.gate = gate
+        self.mono = mono
+        self.observe = observe
+
+    def handle(self, message: Any, now: Now) -> Iterable[object]:
+        """Begin one placement or cancel; the answer is sent when it comes."""
+        if isinstance(message, PlaceCancel):
+            self.spawn(self.cancel(message))
+            return ()
+        assert isinstance(message, PlaceOrder)
+        seen: dict[str, float] = self.memory.setdefault("seen", {})
+        for order_id in [known for known, until in seen.items() if until < now.mono]:
+            del seen[order_id]
+        if message.order.id in seen:
+            return ()
+        seen[message.order.id] = message.valid_until_mono
+        self.spawn(self.place(message))
+        return ()
+
+    async def place(self, message: PlaceOrder) -> None:
+        """The last look, and then the wire: nothing lies between them."""
+        order = message.order
+        refusal = self.last_look(message)
+        if refusal is None:
+            self.send(await self.venue.place(order))
+        else:
+            reason, text = refusal
+            self.send(PlacementRefused(id=order.id, reason=reason, code=0, message=text, sent=False))
+
+    def last_look(self, message: PlaceOrder) -> tuple[Reason, str] | None:
+        """Why this order must not be signed now, or None. Reads the clock: this is a hand."""
+        if self.observe:
+            return Reason.HOUSE_OBSERVING, "mode observe sends nothing"
+        if not self.has_pen:
+            return Reason.HOUSE_FAULT, "this gateway was replaced"
+        if self.mono() > message.valid_until_mono:
+            return Reason.HOUSE_EXPIRED, "it waited too long inside the house"
+        gate = self.gate()
+        if message.gate is not None and message.gate != gate:
+            return Reason.BREAKER_GATE_MOVED, f"the gate moved from {message.gate} to {gate} after it had passed"
+        return None
+
+    async def cancel(self, message: PlaceCancel) -> None:
+        """Cancels ignore gates and ages."""
+        self.send(await self.venue.cancel(message))
+
+
+def set_aside(message: object) -> Iterable[object]:
+    """What to answer for a letter this hand died over: it may have been sent."""
+    if isinstance(message, PlaceOrder):
+        return (PlacementUnknown(id=message.order.id, detail="the gateway died over it"),)
+    if isinstance(message, PlaceCancel):
+        text = "the gateway died over the cancel"
+        return (CancelAnswered(id=message.id, certain=False, report=None, code=0, message=text),)
+    return ()

@@ -1,0 +1,50 @@
+"""The lookup hand: asks the venue about single orders and takes snapshots for reconciliation."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from realtrading.domain.commands import QueryOrder, TakeSnapshot
+from realtrading.domain.reports import LookupFailed
+from realtrading.domain.values import Now
+from realtrading.runtime.actor import Hand
+from realtrading.venue.port import Venue
+
+
+class LookupActor(Hand):
+    """Reads only. Two questions about one subject are never under way at the same time."""
+
+    def __init__(self, *, venue: Venue) -> None:
+        super().__init__()
+        self.venue = venue
+        self.asking: set[str] = set()
+
+    def handle(self, message: Any, now: Now) -> Iterable[object]:
+        """Begin one question; the answer is sent when it comes."""
+        subject = subject_of(message)
+        if subject not in self.asking:
+            self.asking.add(subject)
+            self.spawn(self.ask(message, subject))
+        return ()
+
+    async def ask(self, message: QueryOrder | TakeSnapshot, subject: str) -> None:
+        """Put the question to the venue."""
+        try:
+            if isinstance(message, QueryOrder):
+                self.send(await self.venue.query(message))
+            else:
+                self.send(await self.venue.snapshot(message))
+        finally:
+            self.asking.discard(subject)
+
+
+def subject_of(message: QueryOrder | TakeSnapshot) -> str:
+    """What a question is about."""
+    return message.id if isinstance(message, QueryOrder) else message.token
+
+
+def set_aside(message: object) -> Iterable[object]:
+    """What to answer for a letter this hand died over: no answer, which is never "none"."""
+    if isinstance(message, QueryOrder | TakeSnapshot):
+        return (LookupFailed(subject=subject_of(message), detail="the lookup hand died over it"),)
+    return ()

@@ -1,0 +1,471 @@
+"""RealTradingEngine: the embeddable handle. It starts and stops one house and reads its committed state."""
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from realtrading import __version__
+from realtrading.actors.board import Board
+from realtrading.actors.breaker import book_of
+from realtrading.actors.feed import Listeners
+from realtrading.actors.tally import Tally
+from realtrading.assembly import Parts, StrategyPart, build
+from realtrading.config import Credentials, load_credentials
+from realtrading.domain.breaker import CauseKind, CircuitBreakerState
+from realtrading.domain.commands import CancelOrder, CloseVenue, OrderIntent, Reconcile, StopStrategies, SubmitOrder
+from realtrading.domain.events import BreakerChanged, EngineStarted, EngineStopped, Missed, ReconciliationComplete
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.positions import PositionBook, RealPosition
+from realtrading.domain.reports import ClockMeasured, VenueClosed
+from realtrading.domain.settings import Mode, Settings, config_digest
+from realtrading.domain.values import ClientId, Now, OrderType, Role, Side, SymbolRules, TimeInForce, amount
+from realtrading.errors import BadInput, HouseError, RealTradingError, VenueRefused
+from realtrading.journal.binding import Binding
+from realtrading.journal.store import Journal
+from realtrading.runtime.house import House
+from realtrading.runtime.spec import FaultKind
+from realtrading.strategies.loader import load_strategy
+from realtrading.tickets import Ticket, Tickets
+from realtrading.venue.binance_venue import BinanceVenue
+from realtrading.venue.urls import VenueUrls, urls_for
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+EXIT_UNREACHABLE = 75
+EXIT_CREDENTIALS = 5
+EXIT_CONFIGURATION = 4
+OPERATOR = "user"
+"""The strategy name under which orders submitted by the embedding program run."""
+
+
+def utc_now() -> datetime:
+    """The one wall clock of the house."""
+    return datetime.now(UTC)
+
+
+def clock() -> Now:
+    """Both readings of this moment."""
+    return Now(mono=time.monotonic(), utc=utc_now())
+
+
+@attrs.frozen(kw_only=True)
+class Preflight:
+    """What was asked before the house was built."""
+
+    uid: int
+    rules: tuple[SymbolRules, ...]
+    clock_offset_s: float
+
+
+class RealTradingEngine:
+    """One engine: settings in, supervised actors inside, events and read-only state out.
+
+    Several may live in one process. Usable as a context manager: enters started and ready, leaves stopped.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials | None = None,
+        *,
+        base_dir: Path | str = ".",
+        on_fatal: Callable[[str, BaseException], object] | None = None,
+    ) -> None:
+        """`credentials` None: read as the settings say. `base_dir` is what the settings' relative paths are relative to.
+
+        `on_fatal(actor, error)` is called when the house cannot go on (the journal died); a daemon ends its process there.
+        """
+        self.settings = settings
+        self.base_dir = Path(base_dir)
+        self._credentials = credentials
+        self._on_fatal = on_fatal
+        self._listeners = Listeners()
+        self._tally = Tally()
+        self._board = Board()
+        self._tickets = Tickets(self._order)
+        self._counter = itertools.count(1)
+        self._house: House | None = None
+        self._parts: Parts | None = None
+        self._store: Journal | None = None
+        self._ready = threading.Event()
+        self._ended = threading.Event()
+        self._closed = threading.Event()
+        self._failure: str | None = None
+        self._running = False
+        self._stopping = False
+        self._listeners.add(self._hear)
+
+    # -- life -----------------------------------------------------------------
+
+    def start(self, ready_timeout_s: float | None = 60.0) -> Self:
+        """Check the account, open the journal, start the actors, and wait until the first reconciliation is clean.
+
+        Raises `BadInput` (with its exit code) for a wrong account, journal, credential or an unreachable venue, and
+        `HouseError` when an actor cannot start. `ready_timeout_s` None does not wait.
+        """
+        if self._house is not None:
+            raise HouseError("an engine starts once")
+        strategies = tuple(
+            StrategyPart(
+                name=part.name,
+                symbols=part.symbols,
+                factory=load_strategy(part.use, part.config, self.base_dir, name=part.name),
+            )
+            for part in self.settings.strategies
+        )
+        credentials = self._credentials or load_credentials(self.settings, self.base_dir)
+        self._store = self._open_journal()
+        try:
+            venue = self._venue(credentials)
+            asked = self._preflight(credentials)
+            self._store.bind(asked.uid)
+            run = self._store.begin_run(int((utc_now() - EPOCH).total_seconds()))
+            self._parts = Parts(
+                limits=self.settings.limits,
+                symbols=self.settings.symbols,
+                reporting_asset=self.settings.reporting_asset,
+                prefix=self.settings.prefix,
+                run=run,
+                rules=asked.rules,
+                clock_offset_s=asked.clock_offset_s,
+                durability=self.settings.durability,
+                observe=self.settings.mode is Mode.OBSERVE,
+                venue=venue,
+                store=self._store,
+                board=self._board,
+                listeners=self._listeners,
+                tally=self._tally,
+                strategies=strategies,
+                clock=clock,
+            )
+            self._house = build(
+                self._parts, on_escalate=self._escalated, on_fatal=self._fatal, on_news=self._tally.news
+            )
+            self._house.start()
+            self._house.post(EngineStarted(run=run, mode=self.settings.mode.value), sender="engine")
+        except BaseException:
+            self._store.close()
+            raise
+        self._running = True
+        if ready_timeout_s is not None and not self._ready.wait(ready_timeout_s):
+            self.stop()
+            raise BadInput(
+                f"not ready within {ready_timeout_s:g} s: {self.why_not_ready()}", exit_code=EXIT_UNREACHABLE
+            )
+        return self
+
+    def stop(self, timeout_s: float = 20.0) -> bool:
+        """Stop strategies, let what is under way settle, drop the connection, stop the actors, close the journal.
+
+        Working orders stay at the exchange. Returns True when no thread is left. Idempotent.
+        """
+        house = self._house
+        if house is None or self._stopping:
+            return True
+        self._stopping = True
+        self._running = False
+        assert self._parts is not None
+        assert self._store is not None
+        if not house.frozen:
+            house.post(StopStrategies(by="engine stop"), sender="engine")
+            house.settled(min(5.0, timeout_s))
+            house.post(CloseVenue(), sender="engine")
+            self._closed.wait(min(5.0, timeout_s))
+            house.post(EngineStopped(run=self._parts.run), sender="engine")
+            house.settled(min(5.0, timeout_s))
+        clean = house.stop(timeout_s)
+        self._store.close()
+        self._ended.set()
+        return clean
+
+    def __enter__(self) -> Self:
+        return self if self._running else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the engine has failed or was stopped; False if neither comes in time."""
+        return self._ended.wait(timeout_s)
+
+    # -- commands -------------------------------------------------------------
+
+    def submit(
+        self,
+        symbol: str,
+        side: Side | str,
+        *,
+        quantity: Decimal | str | int | None = None,
+        quote_quantity: Decimal | str | int | None = None,
+        price: Decimal | str | int | None = None,
+        order_type: OrderType | str | None = None,
+        time_in_force: TimeInForce | str | None = None,
+        role: Role = Role.ENTRY,
+        rests: bool = False,
+    ) -> Ticket:
+        """Propose one order. With a `price` it is a LIMIT, else a MARKET, unless `order_type` says otherwise.
+
+        Amounts are decimals or decimal texts, never floats. Raises `BadInput` for what is no order at all, and when the
+        engine does not run. Whether it goes to the exchange is decided inside; the ticket tells.
+        """
+        house, parts = self._running_house()
+        kind = order_type or (OrderType.LIMIT if price is not None else OrderType.MARKET)
+        order_id = ClientId(
+            prefix=parts.prefix, run=parts.run, strategy=OPERATOR, role=role, counter=next(self._counter)
+        )
+        try:
+            intent = OrderIntent(
+                id=str(order_id),
+                strategy=OPERATOR,
+                symbol=symbol,
+                side=Side(side),
+                order_type=OrderType(kind),
+                role=role,
+                quantity=None if quantity is None else amount(quantity),
+                quote_quantity=None if quote_quantity is None else amount(quote_quantity),
+                price=None if price is None else amount(price),
+                time_in_force=None if time_in_force is None else TimeInForce(time_in_force),
+                rests=rests,
+            )
+        except ValueError as wrong:
+            raise BadInput(f"no order: {wrong}") from wrong
+        ticket = self._tickets.issue(intent.id)
+        house.post(SubmitOrder(intent=intent), sender="engine")
+        return ticket
+
+    def buy(self, symbol: str, **what: Any) -> Ticket:
+        """`submit` with side BUY."""
+        return self.submit(symbol, Side.BUY, **what)
+
+    def sell(self, symbol: str, **what: Any) -> Ticket:
+        """`submit` with side SELL; its role is an exit unless said otherwise."""
+        return self.submit(symbol, Side.SELL, **{"role": Role.EXIT, **what})
+
+    def cancel(self, order_id: str) -> None:
+        """Ask for an order's end; the events tell what came of it."""
+        house, _ = self._running_house()
+        house.post(CancelOrder(id=order_id, by="user"), sender="engine")
+
+    def reconcile(self, timeout_s: float = 30.0) -> ReconciliationComplete | None:
+        """Look now, and wait for the round that covers this wish; None if it does not end in time."""
+        house, _ = self._running_house()
+        token = f"wish-{next(self._counter)}"
+        done: list[ReconciliationComplete] = []
+        heard = threading.Event()
+
+        def hear(event: object) -> None:
+            if isinstance(event, ReconciliationComplete) and token in event.covers:
+                done.append(event)
+                heard.set()
+
+        remove = self._listeners.add(hear)
+        try:
+            house.post(Reconcile(trigger="operator", token=token), sender="engine")
+            heard.wait(timeout_s)
+        finally:
+            remove()
+        return done[0] if done else None
+
+    def stop_strategies(self) -> None:
+        """Tell every strategy to say good-bye; the house goes on."""
+        house, _ = self._running_house()
+        house.post(StopStrategies(by="user"), sender="engine")
+
+    def subscribe(self, listener: Callable[[object], None]) -> Callable[[], None]:
+        """Hear every public event, on the feed's thread; returns the function that ends it. Must not block for long."""
+        return self._listeners.add(listener)
+
+    def inject(self, actor: str, kind: FaultKind) -> None:
+        """Make an actor fail once, on purpose. Mode simulated only; raises `BadInput` elsewhere or for no such actor."""
+        house, _ = self._running_house()
+        if self.settings.mode is not Mode.SIMULATED:
+            raise BadInput("faults are injected in mode simulated only")
+        if actor not in house.names:
+            raise BadInput(f"no actor {actor!r} (there are: {', '.join(house.names)})")
+        house.inject(actor, kind)
+
+    # -- reading: committed values, never asked for ---------------------------
+
+    def settled(self, timeout_s: float = 5.0) -> bool:
+        """Wait until nothing is under way between the actors; False if that does not come in time."""
+        house, _ = self._running_house()
+        return house.settled(timeout_s)
+
+    @property
+    def is_running(self) -> bool:
+        """True between a successful start and stop or failure."""
+        return self._running
+
+    @property
+    def is_ready(self) -> bool:
+        """True while no cause keeps the whole account shut."""
+        return self._running and not self.circuit_breaker.is_open
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine cannot go on, or None."""
+        return self._failure
+
+    @property
+    def run(self) -> int:
+        """This run's number, the second part of every client id."""
+        return 0 if self._parts is None else self._parts.run
+
+    @property
+    def orders(self) -> Mapping[str, RealOrder]:
+        """Client id -> order: all live ones and the final ones not archived yet."""
+        return self._table("orders", "orders")
+
+    @property
+    def position_books(self) -> Mapping[str, PositionBook]:
+        """strategy/symbol -> the book with its lifetime totals."""
+        return self._table("positions", "positions")
+
+    @property
+    def positions(self) -> Mapping[str, RealPosition]:
+        """strategy/symbol -> open position, valued at the last quote."""
+        found = {}
+        for key, book in self.position_books.items():
+            if book.position is not None and book.quantity:
+                quote = self._board.get(book.symbol)
+                found[key] = book.position if quote is None else book.position.update_price(quote.last)
+        return found
+
+    @property
+    def balances(self) -> Mapping[str, Decimal]:
+        """Asset -> total by the house's own ledger."""
+        return {asset: line.total for asset, line in self._table("balances", "ledger").items()}
+
+    @property
+    def circuit_breaker(self) -> CircuitBreakerState:
+        """The seed's view of the breaker."""
+        return book_of(self._table("breaker", "breaker").get("state"), None).state
+
+    @property
+    def consecutive_errors(self) -> int:
+        """Errors of the venue in a row."""
+        return self.circuit_breaker.error_count
+
+    def why_not_ready(self) -> str:
+        """The open causes in words; empty when there is none."""
+        causes = book_of(self._table("breaker", "breaker").get("state"), None).causes
+        return "; ".join(f"{cause.kind} ({cause.scope}): {cause.detail}" for cause in causes)
+
+    @property
+    def house(self) -> House:
+        """The house itself, for doors and tests; raises `HouseError` before the start."""
+        return self._running_house()[0]
+
+    # -- inside ---------------------------------------------------------------
+
+    def _running_house(self) -> tuple[House, Parts]:
+        if self._house is None or self._parts is None:
+            raise BadInput("the engine is not started")
+        if self._stopping:
+            raise BadInput("the engine is stopped")
+        return self._house, self._parts
+
+    def _table(self, actor: str, table: str) -> Mapping[str, Any]:
+        return {} if self._house is None else self._house.tables(actor)[table].snapshot()
+
+    def _order(self, order_id: str) -> RealOrder | None:
+        return None if self._house is None else self._house.tables("orders")["orders"].get(order_id)
+
+    def _open_journal(self) -> Journal:
+        path = self.base_dir / self.settings.journal_path
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Journal.open(
+            path,
+            binding=Binding(mode=self.settings.mode.value, account_uid=self.settings.confirm_account),
+            durability=self.settings.durability.value,
+            code_version=__version__,
+            config_digest=config_digest(self.settings),
+            utc=utc_now,
+        )
+
+    def _venue(self, credentials: Credentials) -> BinanceVenue:
+        given = self.settings.venue
+        urls = (
+            urls_for(self.settings.mode)
+            if given is None
+            else VenueUrls(rest=given.rest_url, ws_api=given.ws_api_url, stream=given.stream_url)
+        )
+        return BinanceVenue(
+            urls,
+            credentials.key,
+            credentials.secret,
+            utc=utc_now,
+            mono=time.monotonic,
+            on_request=self._tally.request,
+        )
+
+    def _preflight(self, credentials: Credentials) -> Preflight:
+        """Ask the first questions on a loop and a venue of their own, so that nothing is built for a wrong account."""
+        answers: list[Preflight] = []
+        failures: list[BaseException] = []
+
+        async def ask() -> None:
+            venue = self._venue(credentials)
+            try:
+                measured = await venue.measure_clock()
+                uid = await venue.account_uid()
+                rules = await venue.rules(self.settings.symbols)
+                offset = measured.offset_s if isinstance(measured, ClockMeasured) else 0.0
+                answers.append(Preflight(uid=uid, rules=rules.rules, clock_offset_s=offset))
+            finally:
+                await venue.close()
+
+        def work() -> None:
+            try:
+                asyncio.run(ask())
+            except BaseException as failure:
+                failures.append(failure)
+
+        thread = threading.Thread(target=work, name="preflight", daemon=True)
+        thread.start()
+        thread.join()
+        if not failures:
+            return answers[0]
+        failure = failures[0]
+        if isinstance(failure, VenueRefused):
+            code = EXIT_CREDENTIALS if failure.is_credentials else EXIT_CONFIGURATION
+            raise BadInput(f"the exchange refused: {failure}", exit_code=code) from failure
+        if isinstance(failure, RealTradingError):
+            raise BadInput(f"the exchange is not reachable: {failure}", exit_code=EXIT_UNREACHABLE) from failure
+        raise failure
+
+    def _hear(self, event: object) -> None:
+        """The engine's own ear on the feed."""
+        self._tickets.hear(event)
+        if isinstance(event, BreakerChanged) and not any(cause.kind is CauseKind.UNCONFIRMED for cause in event.causes):
+            self._ready.set()
+        elif isinstance(event, VenueClosed):
+            self._closed.set()
+        elif isinstance(event, Missed):
+            self._tickets.look_again()
+
+    def _escalated(self, actor: str) -> None:
+        """A critical actor cannot be kept alive: the owner stops us."""
+        self._fail(f"actor {actor} cannot be kept alive")
+
+    def _fatal(self, actor: str, failure: BaseException) -> None:
+        """The house is frozen: nothing is sent any more."""
+        self._fail(f"actor {actor} ended the house: {failure}")
+        if self._on_fatal is not None:
+            self._on_fatal(actor, failure)
+
+    def _fail(self, text: str) -> None:
+        self._failure = text
+        self._running = False
+        self._ended.set()
