@@ -48,7 +48,7 @@ def recorder() -> Recorder:
     [CrashesOnPoison, ExitsOnPoison, CancelsOnPoison, InterruptsOnPoison, AnswersNonsenseOnPoison],
 )
 def test_whatever_a_handler_raises_ends_that_actor_alone(villain: type[Actor], desk: str, recorder: Recorder) -> None:
-    """The poison is tried twice and set aside; every other letter is handled once; the neighbour keeps its incarnation."""
+    """The poison is tried twice and set aside; other letters are handled once; the neighbour keeps its incarnation."""
     house = villain_house(row("books", villain, desk), row("ear", Listens, desk), recorder=recorder)
     house.start()
     for number in range(20):
@@ -132,7 +132,7 @@ class HandCrashes(Listens):
 
 
 def test_a_hands_letter_is_never_tried_again_but_answered() -> None:
-    """It is handled once, set aside, and what `on_set_aside` returns is sent with the letter as its cause."""
+    """It is handled once, set aside, and what `on_set_aside` returns is sent, caused by it."""
     house = villain_house(
         row("hand", HandCrashes, retry_letter=False),
         row("ear", Listens),
@@ -148,7 +148,7 @@ def test_a_hands_letter_is_never_tried_again_but_answered() -> None:
 
 
 def test_a_restart_is_closed_before_the_successor_speaks() -> None:
-    """`on_lost`'s message is handled first, before letters that waited longer and before anything the successor sends."""
+    """`on_lost`'s message is handled first, before anything the successor sends."""
     order: list[str] = []
 
     class Breaker(Listens):
