@@ -54,6 +54,17 @@ def test_bnb_is_priced_by_its_own_market_when_there_is_one():
         assert fill["commission"] == ("0.00030000" if listed else "0.00100000")
 
 
+def test_bnb_pairs_price_bnb_by_themselves():
+    """Trading BNB itself, or against BNB, needs no other price."""
+    symbols = (rules("BNBUSDT", "BNB"), rules("ETHBNB", "ETH", "BNB"))
+    made = exchange(*symbols, fee=TENTH_PERCENT, funds={"USDT": "10000", "BNB": "1000"})
+    made.set_bnb_fees(ANN, True)
+    for symbol, fee in (("BNBUSDT", "0.00075000"), ("ETHBNB", "0.07500000")):
+        quote(made, [("99", "5")], [("100", "5")], symbol)
+        fill = made.place(ANN, market("BUY", "1", symbol), NOW)["fills"][0]
+        assert (fill["commission"], fill["commissionAsset"]) == (fee, "BNB")
+
+
 def test_the_official_commission_example():
     """Binance's own worked example: standard, tax and special parts, and the discount on the standard part alone."""
     fee = FeeSchedule(

@@ -164,6 +164,16 @@ def test_fok_is_all_or_nothing(qty, status, done):
     assert answer.get("expiryReason") == (None if status == "FILLED" else "UNFILLED_FOK_ORDER_EXPIRED")
 
 
+def test_fok_does_not_count_on_what_prevention_would_stop():
+    """An own order in the way of an EXPIRE_TAKER FOK makes it unfillable; EXPIRE_MAKER looks past it."""
+    for mode, status in (("EXPIRE_TAKER", "EXPIRED"), ("EXPIRE_MAKER", "FILLED")):
+        made = exchange()
+        made.place(ANN, limit("SELL", "100", "1"), NOW)
+        made.place(BOB, limit("SELL", "101", "5"), NOW)
+        answer = made.place(ANN, limit("BUY", "101", "2", timeInForce="FOK", selfTradePreventionMode=mode), NOW)
+        assert answer["status"] == status
+
+
 def test_limit_maker_rests_or_is_refused():
     """LIMIT_MAKER below the ask rests; one that would take is refused with Binance's text and leaves no trace."""
     made = exchange()

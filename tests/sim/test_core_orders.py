@@ -30,7 +30,9 @@ def test_cancel_swaps_the_client_ids():
 @pytest.mark.parametrize("found", [True, False])
 def test_lookup_by_the_original_id_after_a_cancel_is_a_switch(found):
     """The order is always found by its order id and the cancel's id; by its original id only when switched so."""
-    made = exchange(lookup_after_cancel=found)
+    made = exchange(lookup_after_cancel=not found)
+    made.lookup_after_cancel = found
+    assert made.lookup_after_cancel is found
     made.place(ANN, limit("BUY", "100", "1", newClientOrderId="mine"), NOW)
     made.cancel(ANN, {"symbol": "BTCUSDT", "orderId": "1", "newClientOrderId": "undo"}, NOW)
     for params in ({"orderId": "1"}, {"origClientOrderId": "undo"}):

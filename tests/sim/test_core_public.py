@@ -71,6 +71,16 @@ def test_periods_begin_where_binance_begins_them(interval, begin, end):
     assert intervals.back(interval, end, 1) == begin
 
 
+def test_before_the_market_opens_there_is_nothing():
+    """No candle, no stream candle, zero prices, an empty book."""
+    made = exchange()
+    assert made.klines("BTCUSDT", "1m", now_ms=NOW) == []
+    assert made.stream_kline("BTCUSDT", "1m", NOW) is None
+    assert made.ticker_price("BTCUSDT")["price"] == "0.00000000"
+    assert made.ticker_24hr("BTCUSDT", NOW)["priceChangePercent"] == "0.000"
+    assert made.depth("BTCUSDT")["bids"] == []
+
+
 def test_day_ticker(made):
     """The rolling day: open, extremes, last, volumes and the change in per cent."""
     day = made.ticker_24hr("BTCUSDT", START + 5 * MINUTE)

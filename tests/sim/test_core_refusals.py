@@ -29,6 +29,9 @@ PLACE = [
     (limit("BUY", "100", "1", type="LIMIT_MAKER"), -1106, "Parameter 'timeInForce' sent when not required."),
     (limit("BUY", "100", "1", stopPrice="99"), -1106, "Parameter 'stopPrice' sent when not required."),
     (limit("BUY", "100", "1", icebergQty="0.1"), -2010, "Iceberg orders are not supported for this symbol."),
+    (market("BUY", "1", icebergQty="0.1"), -1106, "Parameter 'icebergQty' sent when not required."),
+    (limit("BUY", "100", "1", trailingDelta="50"), -2010, "Trailing stop orders are not supported for this symbol."),
+    (limit("BUY", "100", "1", pegPriceType="PRIMARY_PEG"), -2010, "Pegged orders are not supported for this symbol."),
     (limit("BUY", "100", "1", whatever="1"), -1104,
      "Not all sent parameters were read; read '6' parameter(s) but was sent '7'."),
     (limit("BUY", "100", "1", newClientOrderId=""), -1105, "Parameter 'newClientOrderId' was empty."),
@@ -101,6 +104,16 @@ def test_a_client_id_is_taken_only_while_its_order_is_open():
     found = made.query(ANN, {"symbol": "BTCUSDT", "origClientOrderId": "mine"}, NOW)
     assert found["orderId"] == again["orderId"]
     assert sum(1 for row in made.ledger_of_truth()["orders"] if row["clientOrderId"] == "mine") == 3
+
+
+@pytest.mark.parametrize(("amount", "name"), [("50", "LOT_SIZE"), ("300", "MARKET_LOT_SIZE")])
+def test_a_quote_amount_must_buy_a_legal_quantity(amount, name):
+    """What the amount buys is judged by the lot filters."""
+    made = exchange(rules(min_qty=D(1), market_max_qty=D(2)))
+    quote(made, [("99", "50")], [("100", "50")])
+    with pytest.raises(BinanceError, match=f"Filter failure: {name}"):
+        made.place(ANN, market("BUY", quoteOrderQty=amount), NOW)
+    assert made.place(ANN, market("BUY", quoteOrderQty="150"), NOW)["executedQty"] == "1.50000000"
 
 
 def test_order_types_a_symbol_does_not_list():
@@ -217,6 +230,7 @@ READ = [
      "More than 24 hours between startTime and endTime."),
     ("my_trades", {"symbol": "BTCUSDT", "startTime": "0", "fromId": "1"}, -1128,
      "Combination of optional parameters invalid."),
+    ("prevented_matches", {"symbol": "BTCUSDT"}, -1102, "Param 'preventedMatchId' or 'orderId' must be sent"),
     ("account", {"omitZeroBalances": "yes"}, -1130, "Data sent for parameter 'omitZeroBalances' is not valid."),
     ("commission", {"symbol": "BTCUSDT", "more": "1"}, -1104, "Not all sent parameters were read"),
 ]  # fmt: skip

@@ -21,7 +21,7 @@ def made():
     return made
 
 
-def same(ours, theirs, *, without=(), extra=()):
+def assert_same(ours, theirs, *, without=(), extra=()):
     """Equal shapes after leaving out what does not apply and taking what our case adds."""
     kept = {key: value for key, value in theirs.items() if key not in without}
     ours = {key: value for key, value in ours.items() if key not in extra}
@@ -32,7 +32,7 @@ def test_place_answers(made, shared_dir):
     """ACK, RESULT and FULL have exactly the official fields; LIMIT and MARKET default to FULL, LIMIT_MAKER to ACK."""
     full = made.place(BOB, market("SELL", "1"), NOW)
     for kind in ("ack", "result", "full"):
-        same(made.trim(full, kind.upper()), official(shared_dir, f"rest/post_order.{kind}"))
+        assert_same(made.trim(full, kind.upper()), official(shared_dir, f"rest/post_order.{kind}"))
     assert made.default_resp_type("MARKET") == made.default_resp_type("LIMIT") == "FULL"
     assert made.default_resp_type("LIMIT_MAKER") == "ACK"
 
@@ -40,7 +40,7 @@ def test_place_answers(made, shared_dir):
 def test_expired_and_prevented_place_answers(made, shared_dir):
     """The official EXPIRED and STP answers plus expiryReason, origQuoteOrderQty and makerSymbol, which came later."""
     partial = made.place(ANN, market("BUY", "50"), NOW)
-    same(
+    assert_same(
         partial, official(shared_dir, "rest/post_order.full.market_expired_partial"),
         extra=("expiryReason", "origQuoteOrderQty"),
     )  # fmt: skip
@@ -51,26 +51,26 @@ def test_expired_and_prevented_place_answers(made, shared_dir):
     sample = official(shared_dir, "rest/post_order.full.stp_expire_taker_taker")
     for match in taker["preventedMatches"]:
         assert match.pop("makerSymbol") == "BTCUSDT"
-    same(taker, sample, extra=("origQuoteOrderQty",))
+    assert_same(taker, sample, extra=("origQuoteOrderQty",))
 
 
 def test_order_queries(made, shared_dir):
     """GET order, openOrders and allOrders have the official fields, conditional ones only when they apply."""
     sample = official(shared_dir, "rest/get_order")
-    same(made.query(ANN, {"symbol": "BTCUSDT", "origClientOrderId": RESTING}, NOW), sample)
-    same(made.open_orders(ANN, {}, NOW)[0], official(shared_dir, "rest/get_openOrders")[0])
-    same(made.all_orders(ANN, {"symbol": "BTCUSDT"}, NOW)[1], official(shared_dir, "rest/get_allOrders")[0])
+    assert_same(made.query(ANN, {"symbol": "BTCUSDT", "origClientOrderId": RESTING}, NOW), sample)
+    assert_same(made.open_orders(ANN, {}, NOW)[0], official(shared_dir, "rest/get_openOrders")[0])
+    assert_same(made.all_orders(ANN, {"symbol": "BTCUSDT"}, NOW)[1], official(shared_dir, "rest/get_allOrders")[0])
     made.place(ANN, limit("SELL", "99.5", "1", selfTradePreventionMode="EXPIRE_MAKER"), NOW)
     prevented = made.query(ANN, {"symbol": "BTCUSDT", "orderId": "1"}, NOW)
-    same(prevented, official(shared_dir, "rest/get_order.stp_expire_maker_maker"))
+    assert_same(prevented, official(shared_dir, "rest/get_order.stp_expire_maker_maker"))
 
 
 def test_cancel_answers(made, shared_dir):
     """DELETE order and DELETE openOrders have the official fields."""
     made.place(ANN, limit("BUY", "98", "1"), NOW)
     one = made.cancel(ANN, {"symbol": "BTCUSDT", "origClientOrderId": RESTING}, NOW)
-    same(one, official(shared_dir, "rest/delete_order"))
-    same(made.cancel_all(ANN, {"symbol": "BTCUSDT"}, NOW)[0], official(shared_dir, "rest/delete_openOrders")[0])
+    assert_same(one, official(shared_dir, "rest/delete_order"))
+    assert_same(made.cancel_all(ANN, {"symbol": "BTCUSDT"}, NOW)[0], official(shared_dir, "rest/delete_openOrders")[0])
 
 
 def test_account_answers(made, shared_dir):
@@ -134,10 +134,10 @@ def test_execution_reports(made, shared_dir):
     made.take_events()
     made.place(ANN, market("BUY", "50"), NOW)
     new, *trades, expired = reports(made)
-    same(new, official(shared_dir, "user_stream/sequence_market_expired.0_NEW"))
-    same(new, official(shared_dir, "user_stream/executionReport.NEW_all_doc_fields"), without=("v",))
-    same(trades[0], official(shared_dir, "user_stream/sequence_market_expired.1_TRADE_partial_1"))
-    same(expired, official(shared_dir, "user_stream/sequence_market_expired.3_EXPIRED_remainder"), extra=("eR",))
+    assert_same(new, official(shared_dir, "user_stream/sequence_market_expired.0_NEW"))
+    assert_same(new, official(shared_dir, "user_stream/executionReport.NEW_all_doc_fields"), without=("v",))
+    assert_same(trades[0], official(shared_dir, "user_stream/sequence_market_expired.1_TRADE_partial_1"))
+    assert_same(expired, official(shared_dir, "user_stream/sequence_market_expired.3_EXPIRED_remainder"), extra=("eR",))
     assert (new["w"], trades[0]["w"], trades[0]["M"], expired["w"], expired["t"], expired["N"]) == (
         True, False, True, False, -1, None
     )  # fmt: skip
@@ -148,12 +148,12 @@ def test_prevention_and_cancel_reports(made, shared_dir):
     made.take_events()
     made.place(ANN, limit("SELL", "99.5", "1"), NOW)
     stopped = [report for report in reports(made) if report["x"] == "TRADE_PREVENTION"]
-    same(stopped[0], official(shared_dir, "user_stream/derived/executionReport.TRADE_PREVENTION_expired_in_match"))
+    assert_same(stopped[0], official(shared_dir, "user_stream/derived/executionReport.TRADE_PREVENTION_expired_in_match"))
     made.place(ANN, limit("BUY", "98", "1"), NOW)
     made.take_events()
     made.cancel_all(ANN, {"symbol": "BTCUSDT"}, NOW)
     sample = official(shared_dir, "user_stream/derived/executionReport.CANCELED")
-    same(reports(made)[0], sample, extra=("W",))
+    assert_same(reports(made)[0], sample, extra=("W",))
 
 
 def test_balance_events(made, shared_dir):
@@ -161,8 +161,8 @@ def test_balance_events(made, shared_dir):
     made.take_events()
     made.deposit(BOB, "BTC", D(1), NOW)
     update, position = [event for kind, _, event in made.take_events() if kind == "user"]
-    same(update, official(shared_dir, "user_stream/balanceUpdate"))
-    same(position, official(shared_dir, "user_stream/outboundAccountPosition"))
+    assert_same(update, official(shared_dir, "user_stream/balanceUpdate"))
+    assert_same(position, official(shared_dir, "user_stream/outboundAccountPosition"))
 
 
 def test_timed_streams(made, shared_dir):
@@ -177,7 +177,7 @@ def test_timed_streams(made, shared_dir):
         "diff_depth_stream": made.depth_update("BTCUSDT", None, now)[1],
     }
     for name, ours in names.items():
-        same(ours, official(shared_dir, f"market_stream/{name}"))
+        assert_same(ours, official(shared_dir, f"market_stream/{name}"))
 
 
 def test_depth_updates_lead_from_one_book_to_the_next(made):
@@ -212,4 +212,4 @@ def test_market_events(made, shared_dir):
     seen = {event["kind"]: event["data"] for kind, _, event in made.take_events() if kind == "market"}
     assert seen.keys() == STREAMS.keys()
     for kind, name in STREAMS.items():
-        same(seen[kind], official(shared_dir, f"market_stream/{name}"))
+        assert_same(seen[kind], official(shared_dir, f"market_stream/{name}"))
