@@ -57,14 +57,15 @@ def _word(file: Path, forbidden: int) -> str:
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
         raise ValueError("no such file" if missing else f"cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as opened:
-        facts = os.fstat(opened.fileno())
-        if not stat.S_ISREG(facts.st_mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             raise ValueError("is not a file")
-        if facts.st_mode & forbidden:
-            mode = stat.S_IMODE(facts.st_mode)
-            raise ValueError(f"is open to other users (mode {mode:o}; allowed: 600 or 400)")
-        content = opened.read(SECRET_MAX + 1)
+        if mode & forbidden:
+            raise ValueError(f"is open to other users (mode {stat.S_IMODE(mode):o}; allowed: 600 or 400)")
+        content = os.read(descriptor, SECRET_MAX + 1)
+    finally:
+        os.close(descriptor)
     if not content.strip():
         raise ValueError("is empty")
     try:

@@ -104,8 +104,8 @@ class Settings:
     confirm_account: int | None = None
     limits: RealTradingConfig = attrs.field(factory=RealTradingConfig)
     venue: VenueUrls | None = None
-    key_file: PurePath | None = None
-    secret_file: PurePath | None = None
+    key_file: PurePath | None = attrs.field(default=None, converter=attrs.converters.optional(PurePath))
+    secret_file: PurePath | None = attrs.field(default=None, converter=attrs.converters.optional(PurePath))
     strategies: tuple[StrategySettings, ...] = attrs.field(default=(), converter=tuple)
     metrics_listen: Listen | None = attrs.field(factory=lambda: Listen(host="127.0.0.1", port=17880))
     journal_path: PurePath = attrs.field(default=attrs.Factory(_default_journal, takes_self=True), converter=PurePath)
