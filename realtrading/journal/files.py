@@ -96,11 +96,10 @@ def create(path: Path, meta: Mapping[str, str]) -> None:
     """Make a new journal. It appears under its name whole or not at all."""
     unfinished = path.with_name(path.name + ".new")
     try:
-        if path.with_name(path.name + "-wal").exists():
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
             # SQLite would play the log of the lost journal into the new one
-            raise _bad(
-                f"journal {path} is missing, but its log {path.name}-wal is there: restore the one or remove the other"
-            )
+            raise _bad(f"journal {path} is missing, but its log {log.name} is there: restore the one or remove the other")
         unfinished.unlink(missing_ok=True)
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
@@ -144,7 +143,7 @@ def connect_for_writing(path: Path, durability: Durability) -> sqlite3.Connectio
 @contextmanager
 def connected_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that can neither write nor checkpoint, closed at the end; works beside the writer and after its
-    death.
+    death. It may leave an empty log and its index beside the file.
     """
     require_file(path)
     uri = f"file:{quote(str(path))}?mode=ro"

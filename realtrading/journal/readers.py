@@ -52,12 +52,15 @@ class JournalReader:
         return reading.read_runs(self._connection, self.path)
 
     def rows(self, table: str) -> dict[str, Any]:
-        """A table's current rows."""
-        return reading.current_rows(self._connection, self.path, table)
+        """A table's current rows, checked against the last record's word, so that none is missing either."""
+        self._connection.execute("BEGIN")  # one moment for both
+        try:
+            reading.checked_tail(self._connection, self.path)
+            return reading.current_rows(self._connection, self.path, table)
+        finally:
+            self._connection.rollback()
 
-    def events(
-        self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None
-    ) -> Iterator[Stored]:
+    def events(self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None) -> Iterator[Stored]:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
         return reading.events(self._connection, self.path, after=after, types=types, order_id=order_id)
 

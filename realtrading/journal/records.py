@@ -72,10 +72,12 @@ class Stored:
 class Appended:
     """The outcome of one `append`: everything is on disk but the intents whose ids were recorded before.
 
-    `last_seq` is the journal's last record now; `duplicates` are those ids: they must not be placed.
+    `last_seq` is the journal's last record now. `recorded` are the ids of the intents that this call wrote: each may be
+    placed, once. `duplicates` are the ids that were refused; an id told twice within one call stands in both.
     """
 
     last_seq: int
+    recorded: frozenset[str]
     duplicates: frozenset[str]
 
 

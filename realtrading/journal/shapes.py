@@ -79,11 +79,7 @@ def _union(arguments: tuple[Any, ...]) -> Shape:
 
 def _open_enum(*arguments: Any) -> Shape:
     kinds = [argument for argument in arguments if argument is not str]
-    if (
-        len(kinds) != 1
-        or len(arguments) != 2
-        or not (isinstance(kinds[0], type) and issubclass(kinds[0], enum.StrEnum))
-    ):
+    if len(kinds) != 1 or len(arguments) != 2 or not (isinstance(kinds[0], type) and issubclass(kinds[0], enum.StrEnum)):
         raise TypeError(f"the journal has no exact spelling for a union of {arguments}")
     kind = kinds[0]
     members = {member.value: member for member in kind}

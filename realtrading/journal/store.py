@@ -14,11 +14,27 @@ from realtrading.errors import BadInput, HouseError
 from realtrading.journal import files, reading, sealing
 from realtrading.journal.binding import Binding, joined
 from realtrading.journal.codec import ROWS
-from realtrading.journal.errors import EXIT_CONFIGURATION
+from realtrading.journal.errors import EXIT_CONFIGURATION, JournalDamaged, JournalFailed, Unreadable, Unwritable
 from realtrading.journal.files import Durability
-from realtrading.journal.records import Appended, Record, Run, RunBegan, Stored
+from realtrading.journal.records import Appended, IntentRecorded, Record, Run, RunBegan, Stored
 from realtrading.journal.verify import VerifyReport, verify
 from realtrading.journal.writer import Writer, iso
+
+__all__ = [  # the room's public names: other rooms import them from here
+    "Appended",
+    "Binding",
+    "Durability",
+    "IntentRecorded",
+    "Journal",
+    "JournalDamaged",
+    "JournalFailed",
+    "Record",
+    "Run",
+    "Stored",
+    "Unreadable",
+    "Unwritable",
+    "VerifyReport",
+]
 
 CHECKPOINT_DUE = 500
 """Records after which a checkpoint is worth an idle moment."""
@@ -143,9 +159,7 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     # -- writing --------------------------------------------------------------
@@ -188,9 +202,7 @@ class Journal:
         with files.reading(self.path):
             return reading.current_rows(self._writer.connection, self.path, table)
 
-    def events(
-        self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None
-    ) -> Iterator[Stored]:
+    def events(self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None) -> Iterator[Stored]:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
         self._writer.require_usable()
         return reading.events(self._writer.connection, self.path, after=after, types=types, order_id=order_id)

@@ -75,20 +75,23 @@ class Writer:
     def commit(self, run: int, batch: Sequence[Prepared], extra: tuple[str, tuple[Any, ...]] | None = None) -> Appended:
         """Write the batch, and one statement `extra` before it, in one transaction. Raises `JournalFailed`."""
         started = time.perf_counter()
-        duplicates = set()
+        recorded: set[str] = set()
+        duplicates: set[str] = set()
         with self.disk():
             self.connection.execute("BEGIN IMMEDIATE")
             if extra is not None:
                 self.connection.execute(*extra)
             for prepared in batch:
                 event = prepared.record.event
-                if isinstance(event, IntentRecorded) and self._is_recorded(event.order.id):
-                    duplicates.add(event.order.id)
-                else:
-                    self._write(run, prepared)
+                if isinstance(event, IntentRecorded):
+                    if self._is_recorded(event.order.id):
+                        duplicates.add(event.order.id)
+                        continue
+                    recorded.add(event.order.id)
+                self._write(run, prepared)
             self.connection.execute("COMMIT")
         self.last_commit_s = time.perf_counter() - started
-        return Appended(last_seq=self.seq, duplicates=frozenset(duplicates))
+        return Appended(last_seq=self.seq, recorded=frozenset(recorded), duplicates=frozenset(duplicates))
 
     def execute(self, statement: str, given: tuple[Any, ...] = ()) -> list[Any]:
         """One statement in a transaction of its own. Raises `JournalFailed`."""

@@ -1,0 +1,132 @@
+"""What survives a kill, a torn log and a full disk: everything acknowledged, nothing half."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from journal.samples import client_id, intent, opened, record
+from processes import Processes, Running
+from realtrading.domain.events import TradesCursorMoved
+from realtrading.journal.fold import fold_rows
+from realtrading.journal.store import Journal
+from waiting import wait_until
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+def _house(processes: Processes, path: Path, *arguments: str) -> Running:
+    environment = {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "child")])}
+    return processes.python("-m", "journal.appending", str(path), *arguments, env=environment)
+
+
+def _counters(running: Running) -> list[int]:
+    return [int(line) for line in running.out if line.isdigit()]
+
+
+def _assert_sound(journal: Journal) -> None:
+    report = journal.verify()
+    assert report.ok, report.problem
+    folded = fold_rows(one.event for one in journal.events())
+    assert {table: journal.rows(table) for table in folded} == folded
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_kill_9_loses_nothing_that_was_acknowledged(processes: Processes, tmp_path: Path, durability: str) -> None:
+    """Killed at points chosen by seed over commits, again and again on one journal: every acknowledged record is
+    there.
+    """
+    path = tmp_path / "journal.db"
+    chance = random.Random(f"kills under {durability}")
+    for run in range(1, 7):
+        commits = chance.randint(1, 300)
+        house = _house(processes, path, durability, str(run))
+        wait_until(lambda house=house, commits=commits: len(_counters(house)) >= commits, 60, f"{commits} commits")
+        house.send(signal.SIGKILL)
+        assert house.wait(10) == -signal.SIGKILL
+        processes.forget(house)
+        acknowledged = [client_id(counter, run) for counter in _counters(house)]
+        with opened(path) as journal:
+            intents = list(journal.events(types=["IntentRecorded"]))
+            recorded = [one.order_id for one in intents if one.run == run]
+            # one more may be on disk: committed, and killed before it could say so
+            assert recorded[: len(acknowledged)] == acknowledged
+            assert len(recorded) <= len(acknowledged) + 1
+            assert journal.client_runs_seen() == run
+            _assert_sound(journal)
+
+
+def test_a_torn_log_gives_back_an_earlier_whole_state(tmp_path: Path) -> None:
+    """Cut at any byte, the log yields the journal as it stood after some commit: never a half batch, never a broken
+    chain.
+    """
+    path = tmp_path / "journal.db"
+    states: dict[int, str] = {}
+    with opened(path) as journal:
+        journal.begin_run()
+        for number in range(40):
+            journal.append([intent(number), record(TradesCursorMoved(symbol="BTCUSDT", trade_id=number))])
+            states[journal.last_seq] = journal.last_state_digest()
+        states[1] = states.get(1, "")
+        whole, log = path.read_bytes(), path.with_name("journal.db-wal").read_bytes()
+    chance = random.Random("torn")
+    found = set()
+    for cut in [1, 4095, len(log) - 1, *(chance.randint(1, len(log)) for _ in range(40))]:
+        folder = tmp_path / "torn"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        torn = folder / "journal.db"
+        torn.write_bytes(whole)
+        torn.with_name("journal.db-wal").write_bytes(log[:-cut])
+        with opened(torn) as journal:
+            _assert_sound(journal)
+            assert journal.last_seq == 0 or journal.last_seq in states
+            assert journal.last_seq <= 1 or journal.last_state_digest() == states[journal.last_seq]
+            found.add(journal.last_seq)
+    assert len(found) > 10
+
+
+def test_a_flipped_byte_in_the_log_cuts_it_there(tmp_path: Path) -> None:
+    """A log damaged in the middle is the journal before that commit, whole; nothing behind the damage is believed."""
+    path = tmp_path / "journal.db"
+    with opened(path) as journal:
+        journal.begin_run()
+        for number in range(40):
+            journal.append([intent(number)])
+        whole, log = path.read_bytes(), bytearray(path.with_name("journal.db-wal").read_bytes())
+    log[len(log) // 2] ^= 0x10
+    torn = tmp_path / "torn.db"
+    torn.write_bytes(whole)
+    torn.with_name("torn.db-wal").write_bytes(log)
+    with opened(torn) as journal:
+        recorded = [one.order_id for one in journal.events(types=["IntentRecorded"])]
+        assert recorded == [client_id(number) for number in range(len(recorded))]
+        assert 5 < len(recorded) < 40
+        _assert_sound(journal)
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_a_full_disk_acknowledges_nothing_more(processes: Processes, tmp_path: Path, durability: str) -> None:
+    """When the file system takes no more bytes, that batch and every later one is refused; what was acknowledged is all
+    there.
+    """
+    path = tmp_path / "journal.db"
+    house = _house(processes, path, durability, "1", "300000")
+    assert house.wait(60) == 0, house
+    acknowledged = _counters(house)
+    assert len(acknowledged) > 5
+    failed, again = house.out[-2:]
+    assert re.match(r"failed: journal \S+ failed: (disk I/O error|database or disk is full)", failed)
+    assert "takes nothing more" in again
+    with opened(path) as journal:
+        recorded = [one.order_id for one in journal.events(types=["IntentRecorded"])]
+        assert recorded == [client_id(counter) for counter in acknowledged]
+        _assert_sound(journal)
+        journal.begin_run()
+        assert journal.append([intent(10_000)]).duplicates == frozenset()
