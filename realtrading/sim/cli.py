@@ -25,9 +25,9 @@ _PORT_PROBLEMS = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 @click.command("serve")
-@click.option("--listen", default="127.0.0.1:17881", show_default=True, help="Loopback address; port 0 picks a free one.")
+@click.option("--listen", default="127.0.0.1:17881", show_default=True, help="Loopback address; port 0: any.")
 @click.option("--tape", type=click.Path(path_type=Path), help="Recorded trades, Binance's CSV: plain, .gz or .zip.")
-@click.option("--symbol", "symbols", multiple=True, help="The tape's symbol; without a tape, one to generate (repeatable).")
+@click.option("--symbol", "symbols", multiple=True, help="The tape's; without a tape, one to generate (repeatable).")
 @click.option("--base", help="Base asset, when the symbol does not tell.")
 @click.option("--quote", help="Quote asset, when the symbol does not tell.")
 @click.option("--speed", type=float, help="Tape seconds per real second; 1 is the recorded pace.")

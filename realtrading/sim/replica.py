@@ -21,7 +21,7 @@ class _Lagging:
 
 @define
 class Replica:
-    """Hides fresh orders from queries (order, open orders, all orders, my trades) for a while; cancels see them at once."""
+    """Hides fresh orders from queries (order, open orders, all orders, my trades) for a while; cancels see them."""
 
     mono_s: Callable[[], float] = time.monotonic
     _lagging: tuple[_Lagging, ...] = ()

@@ -1,4 +1,4 @@
-"""The simulated Binance as a server: one listener for REST, WebSocket API, market streams and /sim, started and stopped."""
+"""The simulated Binance as a server: one listener for REST, WebSocket API, market streams and /sim."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def listen_of(text: str) -> tuple[str, int]:
     except ValueError:
         loopback = False
     if not loopback:
-        raise SettingsError(f"--listen must be a loopback address like 127.0.0.1, got {host!r}: a simulator stays inside")
+        raise SettingsError(f"--listen must be a loopback address like 127.0.0.1, got {host!r}")
     return host, int(port)
 
 

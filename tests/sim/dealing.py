@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -12,12 +14,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import yarl
 
 from realtrading.sim.server import SimServer
 from realtrading.sim.settings import SimSettings
 
 KEY, SECRET = "test-key", "test-secret"
 DEADLINE_S = 10
+PAUSE_S = 0.01
 
 
 class Answered:
@@ -145,8 +149,6 @@ def sign(secret: str, text: str) -> str:
 
 
 def _exact(url: str) -> Any:
-    import yarl
-
     return yarl.URL(url, encoded=True)
 
 
@@ -166,9 +168,8 @@ async def dealing(**settings: Any) -> AsyncIterator[Dealer]:
 
 async def until(condition: Any, what: str, deadline_s: float = DEADLINE_S) -> None:
     """Wait until an async condition holds."""
-    import asyncio
-
     end = time.monotonic() + deadline_s
     while not await condition():
         assert time.monotonic() < end, f"still waiting for {what}"
-        await asyncio.sleep(0.01)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), PAUSE_S)

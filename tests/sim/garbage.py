@@ -66,7 +66,8 @@ def _truncated(rng: random.Random) -> bytes:
 
 
 def _lying_length(rng: random.Random) -> bytes:
-    return f"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: {rng.choice(['-5', '99', 'x', '9' * 30])}\r\n\r\nab".encode()
+    length = rng.choice(("-5", "99", "x", "9" * 30))
+    return f"POST /api/v3/order HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\nab".encode()
 
 
 def _huge_header(rng: random.Random) -> bytes:
@@ -81,10 +82,11 @@ def _frames(rng: random.Random) -> bytes:
     """A WebSocket handshake that is right, then frames that are not."""
     key = base64.b64encode(os.urandom(16)).decode()
     path = rng.choice(("/ws-api/v3", "/ws/btcusdt@trade", "/stream?streams=a/b"))
-    hello = f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+    lines = [f"GET {path} HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade"]
+    hello = "\r\n".join([*lines, f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "", ""])
     bodies = (rng.randbytes(30), b"[[[[", b'{"id":1}', b"{" * 900, _text(rng, 60).encode(), b"\xff\xfe")
     sent = b"".join(_frame(rng, rng.choice(bodies)) for _ in range(4))
-    return f"{hello}Sec-WebSocket-Version: 13\r\n\r\n".encode() + sent + rng.randbytes(rng.randint(0, 50))
+    return hello.encode() + sent + rng.randbytes(rng.randint(0, 50))
 
 
 def _frame(rng: random.Random, body: bytes) -> bytes:

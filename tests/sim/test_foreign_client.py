@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from processes import Processes
 from sim.garbage import throw
 

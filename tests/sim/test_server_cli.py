@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from processes import Processes, Running
+from realtrading.sim.cli import run
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20
@@ -63,20 +64,21 @@ def test_occupied_port(processes: Processes) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    (("--listen", "0.0.0.0:0"), "0.0.0.0"), (("--listen", "127.0.0.1"), "--listen"), (("--listen", "127.0.0.1:99999"), "99999"),
-    (("--listen", "example.org:1"), "example.org"), (("--tape", "nowhere.csv"), "nowhere.csv"), (("--tape", "."), "directory"),
+    (("--listen", "0.0.0.0:0"), "0.0.0.0"), (("--listen", "127.0.0.1"), "--listen"),
+    (("--listen", "127.0.0.1:99999"), "99999"), (("--listen", "example.org:1"), "example.org"),
+    (("--tape", "nowhere.csv"), "nowhere.csv"), (("--tape", "."), "directory"),
     (("--speed", "fast"), "--speed"), (("--speed", "0"), "--speed"), (("--speed", "nan"), "--speed"),
     (("--speed", "1", "--step"), "--step"), (("--duration", "-3"), "--duration"), (("--balance", "USDT"), "USDT"),
-    (("--balance", "USDT=1e3"), "1e3"), (("--balance", "USDT=1_000"), "1_000"), (("--balance", "USDT=0.000000001"), "decimals"),
-    (("--balance", "USDT=1", "--balance", "USDT=2"), "twice"), (("--key", "K"), "--secret"), (("--symbol", "btc"), "btc"),
-    (("--symbol", "BTCUSDT", "--symbol", "BTCUSDT"), "twice"), (("--symbol", "QQQ"), "QQQ"), (("--base", "BTC"), "--quote"),
-    (("--fee-maker", "2"), "--fee-maker"), (("--filters", "nowhere.json"), "nowhere.json"), (("--frobnicate",), "--frobnicate"),
+    (("--balance", "USDT=1e3"), "1e3"), (("--balance", "USDT=1_000"), "1_000"),
+    (("--balance", "USDT=0.000000001"), "decimals"), (("--balance", "USDT=1", "--balance", "USDT=2"), "twice"),
+    (("--key", "K"), "--secret"), (("--symbol", "btc"), "btc"),
+    (("--symbol", "BTCUSDT", "--symbol", "BTCUSDT"), "twice"), (("--symbol", "QQQ"), "QQQ"),
+    (("--base", "BTC"), "--quote"), (("--fee-maker", "2"), "--fee-maker"),
+    (("--filters", "nowhere.json"), "nowhere.json"), (("--frobnicate",), "--frobnicate"),
     (("--seed", "x"), "--seed"), (("--key", "é", "--secret", "s"), "--key"), (("stray",), "stray"),
 ])  # fmt: skip
 def test_bad_arguments(arguments: tuple[str, ...], named: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A mistake is exit code 2 and one line on stderr that names it; nothing is served."""
-    from realtrading.sim.cli import run
-
     listen = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
     assert run(["serve", *listen, *arguments]) == 2
     said = capfd.readouterr()
@@ -87,11 +89,9 @@ def test_bad_arguments(arguments: tuple[str, ...], named: str, capfd: pytest.Cap
 
 def test_help(capfd: pytest.CaptureFixture[str]) -> None:
     """--help names every option and exits 0; no command at all shows the help on stderr and exits 2."""
-    from realtrading.sim.cli import run
-
     assert run(["serve", "--help"]) == 0
     shown = capfd.readouterr().out
-    for option in ("--listen", "--tape", "--speed", "--duration", "--step", "--hold", "--filters", "--balance", "--bnb-fee"):
+    for option in ("--listen", "--tape", "--speed", "--duration", "--step", "--hold", "--filters", "--balance"):
         assert option in shown
     assert run([]) == 2
     assert "serve" in capfd.readouterr().err

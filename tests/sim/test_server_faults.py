@@ -6,7 +6,9 @@ import pytest
 
 from realtrading.sim.faults import ACTIONS, Fault, FaultBook, FaultError, Stage, Subject
 
-PLACE = Subject(kind="place", transport="rest", method="POST", path="/api/v3/order", symbol="BTCUSDT", client_order_id="x-1")
+PLACE = Subject(
+    kind="place", transport="rest", method="POST", path="/api/v3/order", symbol="BTCUSDT", client_order_id="x-1"
+)
 
 
 @pytest.mark.parametrize(("script", "named"), [

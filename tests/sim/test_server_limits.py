@@ -29,7 +29,7 @@ def test_weight_limit_then_ban() -> None:
         with pytest.raises(Throttled) as slow:
             limits.admit("a", 1, NOON + 500, raw=True)
         assert (slow.value.status, slow.value.code, slow.value.retry_at_ms) == (429, -1003, NOON + MINUTE)
-        assert slow.value.msg.startswith("Too much request weight used; current limit is 10 request weight per 1 MINUTE.")
+        assert slow.value.msg.startswith("Too much request weight used; current limit is 10 request weight per 1 MIN")
     with pytest.raises(Throttled) as banned:
         limits.admit("a", 1, NOON + 500, raw=True)
     assert (banned.value.status, banned.value.retry_at_ms) == (418, NOON + 500 + 120_000)

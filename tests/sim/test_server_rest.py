@@ -15,7 +15,8 @@ def run(test: Any) -> None:
     """Run one async test body on a fresh exchange."""
 
     async def body() -> None:
-        async with dealing(symbols=("BTCUSDT", "ETHUSDT"), balances={"USDT": Decimal(10000), "BTC": Decimal(1)}) as dealer:
+        balances = {"USDT": Decimal(10000), "BTC": Decimal(1)}
+        async with dealing(symbols=("BTCUSDT", "ETHUSDT"), balances=balances) as dealer:
             await test(dealer)
 
     asyncio.run(body())
@@ -98,16 +99,16 @@ def test_order_life() -> None:
         assert sum(Decimal(fill["qty"]) for fill in bought.json["fills"]) == Decimal("0.01")
         assert bought.headers["X-MBX-ORDER-COUNT-10S"] == "0", "the first taker fill gave the count back"
         price = f"{(bid * Decimal('0.9')).quantize(Decimal('0.01')):f}"
-        resting = await dealer.order("BUY", "LIMIT", "0.01", price, newClientOrderId="rest-1", newOrderRespType="RESULT")
+        resting = await dealer.order("BUY", "LIMIT", "0.01", price, newClientOrderId="r-1", newOrderRespType="RESULT")
         assert (resting.json["status"], "fills" in resting.json) == ("NEW", False)
         assert resting.headers["X-MBX-ORDER-COUNT-1D"] == "1"
-        assert resting.headers["X-MBX-USED-WEIGHT-1M"] == bought.headers["X-MBX-USED-WEIGHT-1M"], "success costs nothing"
+        assert resting.headers["X-MBX-USED-WEIGHT-1M"] == bought.headers["X-MBX-USED-WEIGHT-1M"], "free"
         account = (await dealer.signed("GET", "/account")).json
         locked = {row["asset"]: Decimal(row["locked"]) for row in account["balances"]}
         assert locked["USDT"] == Decimal(price) * Decimal("0.01")
-        shown = (await dealer.signed("GET", "/order", symbol=dealer.symbol, origClientOrderId="rest-1")).json
+        shown = (await dealer.signed("GET", "/order", symbol=dealer.symbol, origClientOrderId="r-1")).json
         assert (shown["status"], shown["orderId"]) == ("NEW", resting.json["orderId"])
-        gone = await dealer.signed("DELETE", "/order", body=True, symbol=dealer.symbol, origClientOrderId="rest-1")
+        gone = await dealer.signed("DELETE", "/order", body=True, symbol=dealer.symbol, origClientOrderId="r-1")
         assert gone.json["status"] == "CANCELED"
         assert (await dealer.signed("GET", "/openOrders", symbol=dealer.symbol)).json == []
         trades = (await dealer.signed("GET", "/myTrades", symbol=dealer.symbol)).json
@@ -168,9 +169,10 @@ def test_signature_covers_the_raw_text() -> None:
         query = f"symbol=BTCUSDT&newClientOrderId=both-1&timestamp={dealer.now_ms()}"
         form = "symbol=NOPE&side=BUY&type=MARKET&quantity=0.01"
         path = f"/api/v3/order?{query}"
-        mixed = await dealer.ask("POST", path, headers=headers, data=f"{form}&signature={sign(SECRET, query + form)}".encode())
+        right, swapped = sign(SECRET, query + form), sign(SECRET, form + query)
+        mixed = await dealer.ask("POST", path, headers=headers, data=f"{form}&signature={right}".encode())
         assert mixed.json["clientOrderId"] == "both-1", mixed.text
-        wrong = await dealer.ask("POST", path, headers=headers, data=f"{form}&signature={sign(SECRET, form + query)}".encode())
+        wrong = await dealer.ask("POST", path, headers=headers, data=f"{form}&signature={swapped}".encode())
         assert wrong.refusal == (400, -1022)
         encoded = f"symbol=%EF%BC%91&timestamp={dealer.now_ms()}"
         good = await dealer.ask("GET", f"/api/v3/myTrades?{encoded}&signature={sign(SECRET, encoded)}", headers=headers)

@@ -125,7 +125,7 @@ def test_diff_depth_has_no_holes() -> None:
                 assert update["U"] <= last + 1 <= update["u"] + 1
                 last = update["u"]
                 for side, rows in (("bids", update["b"]), ("asks", update["a"])):
-                    book[side] |= {price: qty for price, qty in rows}
+                    book[side] |= dict(rows)
             now = (await dealer.get("/depth", symbol="BTCUSDT", limit="5000")).json
             for side in ("bids", "asks"):
                 assert {p: q for p, q in book[side].items() if q != "0.00000000"} == dict(now[side])

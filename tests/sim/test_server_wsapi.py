@@ -130,15 +130,15 @@ def test_an_error_names_its_request() -> None:
     """An error reply carries the id of the frame whenever it can be read."""
 
     async def body(dealer: Dealer, ws: Ws) -> None:
-        for frame in ('{"id":"a-1","method":5}', '{"id":"a-1","method":"ping","params":7}', '{"id":"a-1","method":"x"}'):
-            await ws.socket.send_str(frame)
+        for rest in ('"method":5', '"method":"ping","params":7', '"method":"x"'):
+            await ws.socket.send_str(f'{{"id":"a-1",{rest}}}')
             assert (await ws.next())["id"] == "a-1"
 
     run(body)
 
 
 def test_published_requests_are_well_signed(shared_dir: Path) -> None:
-    """At the time of the documentation's signed order it is accepted as published, and refused with one digit changed."""
+    """At its own time the documentation's signed order is accepted as published, and refused with one digit changed."""
     request = json.loads((shared_dir / "binance/ws_api/_signing.order.place.hmac_ascii.json").read_text())
     example = json.loads((shared_dir / "binance/signing.json").read_text())
 
