@@ -41,18 +41,21 @@ class Quoter:
         self._tick = rules.tick
         self._shapes = [_shape(rules, sizes, price, rng) for _ in range(_SHAPES)]
         self._laid = 0
-        self.bid = price - self._tick
-        self.ask = price
+        self.ask = up(price, self._tick)
+        self.bid = self.ask - self._tick
 
     def follow(self, price: Decimal, *, buy: bool) -> None:
-        """A trade printed at `price`; a buyer lifts the ask, a seller hits the bid. The other side stays near."""
+        """A trade printed at `price`; a buyer lifts the ask, a seller hits the bid. The other side stays near.
+
+        A price between two ticks (a tape finer than the filters) is quoted at the next tick outward.
+        """
         widest = max(self._tick, down(price * _WIDEST_SPREAD, self._tick))
         if buy:
-            self.ask = price
-            self.bid = max(price - widest, min(self.bid, price - self._tick))
+            self.ask = up(price, self._tick)
+            self.bid = max(self.ask - widest, min(self.bid, self.ask - self._tick))
         else:
-            self.bid = price
-            self.ask = min(price + widest, max(self.ask, price + self._tick))
+            self.bid = down(price, self._tick)
+            self.ask = min(self.bid + widest, max(self.ask, self.bid + self._tick))
 
     def lay(self, book: Book) -> None:
         """Put the quotes on the book in place of the old ones."""

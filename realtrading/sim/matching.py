@@ -10,7 +10,7 @@ from . import events
 from .book import Offer, Side
 from .core import Core
 from .history import PublicTrade
-from .numbers import GRAIN, ZERO, down, worth
+from .numbers import ZERO, down, worth
 from .orders import Order, Prevention
 from .pair import Pair
 
@@ -50,7 +50,7 @@ class Matcher:
 
         Resting orders at or before that price are met first, at their own prices, by price and time; so are orders of
         the other side that the price has passed (the recorded maker would have met them). What is left of the
-        quantity traded between parties outside, at the recorded price.
+        quantity traded between parties outside, at the recorded price. Orders are filled in whole steps only.
         """
         printed: list[PublicTrade] = []
         left = qty
@@ -61,7 +61,9 @@ class Matcher:
                 if best is None or side.better(price, best) or (buys is not buy and best == price):
                     break
                 order = side.queues[best][0]
-                part = min(left, order.remaining)
+                part = min(down(left, pair.rules.step), order.remaining)
+                if not part:
+                    break
                 printed.append(self._trade(pair, side, Offer(best, order.remaining, order, None), part, now_ms))
                 left -= part
         if left:
@@ -72,7 +74,7 @@ class Matcher:
     def reach(self, pair: Pair, taker: Order, *, budget: Decimal | None = None) -> Reach:
         """What `taker` could take at once, at most its quantity, or what `budget` pays for when one is given."""
         total = cost = ZERO
-        step = pair.rules.step or GRAIN
+        step = pair.rules.step
         left = budget
         for offer in pair.book.against(buy=taker.is_buy).offers():
             if not _crosses(taker, offer.price):

@@ -145,7 +145,7 @@ class Tape:
         )
 
     def _min_notional(self) -> Decimal:
-        """What Binance asks for on such a quote; on an unknown quote a tenth of the tape's quarter-smallest trade."""
+        """What Binance asks for on such a quote; on an unknown quote a small part of a small trade."""
         if self.quote in _DOLLARS:
             return Decimal(5)
         if self.quote in _MIN_NOTIONAL:

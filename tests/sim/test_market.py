@@ -3,6 +3,7 @@
 import time
 from decimal import Decimal as D
 
+import attrs
 import pytest
 
 from realtrading.sim.exchange import Exchange
@@ -205,6 +206,24 @@ def test_any_coin_can_be_traded(base, quote, price, qty):
     assert order["status"] == "FILLED"
     held = made.core.ledger.accounts[ANN].balance(base)
     assert held.free == D(1_000_000) + 2 * size
+
+
+def test_filters_coarser_than_the_tape():
+    """With a given tick and step coarser than the tape's, quotes and fills of accounts keep to them; prints do not."""
+    played = tape((0, "100.123", "1", "SELL"), (1, "99.951", "0.0999", "SELL"), (2, "99.95", "0.257", "SELL"))
+    made = Exchange([attrs.evolve(played.rules(), tick=D("0.1"), step=D("0.1"), min_qty=D("0.1"))], fee=FREE, now_ms=NOW)
+    made.add_account(ANN, {"USDT": D(1000)})
+    driver = Market(made, played, "BTCUSDT", 1)
+    driver.open(NOW)
+    for side in ("bids", "asks"):
+        assert all(D(text) % D("0.1") == 0 for level in made.depth("BTCUSDT", 50)[side] for text in level)
+    bid = made.ticker_book("BTCUSDT")["bidPrice"]
+    assert made.place(ANN, limit("BUY", bid, "2"), NOW)["status"] == "NEW"
+    driver.step(3, NOW)
+    assert made.open_orders(ANN, {}, NOW)[0]["executedQty"] == "0.20000000"
+    assert [(row["price"], row["qty"]) for row in made.trades("BTCUSDT")] == [
+        ("100.12300000", "1.00000000"), ("99.95100000", "0.09990000"), (bid, "0.20000000"), ("99.95000000", "0.05700000")
+    ]  # fmt: skip
 
 
 def test_twelve_thousand_trades_are_quick():
