@@ -142,6 +142,7 @@ def test_a_fresh_order_has_no_numbers_yet() -> None:
         ("FILLED", "1", S.FILLED, MergeKind.FILLED),
         ("CANCELED", "0", S.CANCELLED, MergeKind.CANCELLED),
         ("CANCELED", "0.5", S.CANCELLED, MergeKind.CANCELLED),
+        ("CANCELED", "1", S.FILLED, MergeKind.FILLED),
         ("REJECTED", "0", S.REJECTED, MergeKind.REJECTED),
         ("EXPIRED", "0", S.EXPIRED, MergeKind.EXPIRED),
         ("EXPIRED", "0.5", S.EXPIRED, MergeKind.EXPIRED),
@@ -214,10 +215,10 @@ def test_a_lost_fill_leaves_a_gap_that_is_asked_about_and_closed() -> None:
 
 def test_a_gap_of_a_final_order_is_closed_without_alarm() -> None:
     """A cancel's answer that told of a fill first is no contradiction when the fill comes."""
-    cancelled = after(an_order(), a_report("NEW"), a_report("CANCELED", "0.3", seconds=5))
+    cancelled = after(an_order(), a_report("NEW"), a_report("CANCELED", "0.3", seconds=5, reason="BY_HAND"))
     closed = merge(cancelled, a_report("PARTIALLY_FILLED", "0.3", a_trade(4, "0.3"), seconds=4), at(6))
     assert (closed.kind, closed.order.state, closed.ask) == (MergeKind.CANCELLED, S.CANCELLED, False)
-    assert closed.order.reason == cancelled.reason
+    assert (closed.order.reason, closed.order.venue_at) == ("BY_HAND", at(5))
 
 
 def test_a_fill_after_the_cancel_is_applied_and_revised() -> None:
@@ -239,8 +240,15 @@ def test_an_end_that_turns_out_full_becomes_filled(end: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "executed", "state"),
-    [("NEW", "0", S.NEW), ("CANCELED", "0", S.CANCELLED), ("EXPIRED", "0.2", S.EXPIRED), ("FILLED", "1", S.FILLED),
-     ("PARTIALLY_FILLED", "0.2", S.PARTIALLY_FILLED), ("ODD", "0.2", S.PARTIALLY_FILLED)],
+    [
+        ("NEW", "0", S.NEW),
+        ("CANCELED", "0", S.CANCELLED),
+        ("CANCELED", "1", S.FILLED),
+        ("EXPIRED", "0.2", S.EXPIRED),
+        ("FILLED", "1", S.FILLED),
+        ("PARTIALLY_FILLED", "0.2", S.PARTIALLY_FILLED),
+        ("ODD", "0.2", S.PARTIALLY_FILLED),
+    ],
 )
 def test_a_refused_order_that_lives_is_revived(status: str, executed: str, state: OrderState) -> None:
     """An order the house held for absent and the venue knows counts again, and is an alarm."""
@@ -253,7 +261,8 @@ def test_a_refused_order_that_lives_is_revived(status: str, executed: str, state
 def test_the_venues_own_rejection_is_not_undone_by_old_news() -> None:
     """A confirmation older than the rejection is late, not a revival."""
     rejected = after(an_order(), a_report("REJECTED", seconds=5))
-    assert merge(rejected, a_report("NEW", seconds=1), at(6)).order is rejected
+    for seconds in (1, 5):
+        assert merge(rejected, a_report("NEW", seconds=seconds), at(6)).order is rejected
     assert merge(rejected, a_report("REJECTED", seconds=6), at(7)).order is rejected
 
 
@@ -280,6 +289,7 @@ def test_an_order_by_amount_learns_its_quantity_and_only_the_venue_says_full() -
     order = an_order(quantity=None, quote_quantity="50", price=None)
     part = after(order, a_report("PARTIALLY_FILLED", "0.25", a_trade(5, "0.25"), original="0.25"))
     assert (part.state, part.original_quantity) == (S.PARTIALLY_FILLED, D("0.25"))
+    assert after(part, a_report("PARTIALLY_FILLED", "0.25", original="0")) is part
     done = after(part, a_report("FILLED", "0.5", a_trade(6, "0.25"), original="0.5", seconds=6))
     assert (done.state, done.original_quantity, done.remaining_quantity) == (S.FILLED, D("0.5"), D(0))
 
@@ -305,6 +315,13 @@ def test_ends_that_contradict_what_is_known_are_asked_about(report: object, stat
     merged = merge(part, report, at(10))  # type: ignore[arg-type]
     assert (merged.order.state, merged.order.executed_quantity, merged.ask) == (state, D("0.4"), True)
     assert word in merged.detail
+
+
+def test_the_venue_may_call_less_than_asked_for_filled() -> None:
+    """An order made smaller by hand is filled when the venue says so, though less was executed than we asked for."""
+    order = after(an_order(), a_report("FILLED", "0.6", a_trade(5, "0.6"), original="0.6"))
+    assert (order.state, order.original_quantity, order.remaining_quantity) == (S.FILLED, D(1), D("0.4"))
+    assert order.missing_quantity == 0
 
 
 def test_filled_without_anything_executed_is_not_believed() -> None:
@@ -362,7 +379,11 @@ def test_a_doubt_ends_with_a_fact_and_not_with_old_news() -> None:
     """An Unknown order becomes New by the venue's latest word, not by an earlier one; a fill always ends the doubt."""
     part = after(an_order(), a_report("PARTIALLY_FILLED", "0.4", a_trade(4, "0.4"), seconds=4))
     unknown = part.moved(S.UNKNOWN, at(20))
-    assert merge(unknown, a_report("NEW", seconds=1), at(21)).order is unknown
+    for late in (a_report("NEW", seconds=1), a_report("NEW", seconds=9)):
+        assert merge(unknown, late, at(21)).order is unknown
+    doubted = after(an_order(), a_report("NEW", seconds=4)).moved(S.UNKNOWN, at(20))
+    assert merge(doubted, a_report("NEW", seconds=1), at(21)).order is doubted
+    assert after(doubted, a_report("NEW", seconds=4)).state is S.NEW
     assert after(unknown, a_report("PARTIALLY_FILLED", "0.4", seconds=4)).state is S.PARTIALLY_FILLED
     late_fill = a_report("PARTIALLY_FILLED", "0.3", a_trade(3, "0.3"), seconds=3)
     assert after(unknown, late_fill).executed_quantity == D("0.7")
@@ -373,6 +394,21 @@ def test_closing_the_gap_of_an_unknown_order_keeps_the_doubt() -> None:
     gap = after(an_order(), a_report("PARTIALLY_FILLED", "0.4", seconds=4)).moved(S.UNKNOWN, at(20))
     merged = merge_trades(gap, [a_trade(4, "0.4")], at(21))
     assert (merged.kind, merged.order.state, merged.ask) == (MergeKind.PARTIALLY_FILLED, S.UNKNOWN, False)
+
+
+def test_the_quote_total_comes_from_the_report_until_trades_are_known() -> None:
+    """A query tells what was paid before anybody tells the trades; a report without that number takes nothing away."""
+    gap = after(an_order(), a_report("PARTIALLY_FILLED", "0.4", quote="41.2"))
+    assert (gap.cumulative_quote, gap.average_fill_price) == (D("41.2"), D(103))
+    more = after(gap, a_report("PARTIALLY_FILLED", "0.5", quote="0", seconds=3))
+    assert more.cumulative_quote == D("41.2")
+
+
+def test_the_first_telling_of_a_trade_stands() -> None:
+    """A trade id told twice, even in one list and with other numbers, is the fill that was booked first."""
+    order = after(an_order(), a_report("NEW"))
+    merged = merge_trades(order, [a_trade(5, "0.2", "100"), a_trade(5, "0.2", "101")], at(6))
+    assert [(fill.trade_id, fill.price) for fill in merged.order.fills] == [(5, D(100))]
 
 
 def test_a_negative_quote_total_means_not_available() -> None:

@@ -188,6 +188,19 @@ def test_several_fills_of_an_order_are_one_step() -> None:
     assert result.steps[0].position.quantity == D(2)
 
 
+def test_the_last_close_releases_the_cost_to_the_last_digit() -> None:
+    """Amounts finer than the rounding of ratios still leave nothing behind."""
+    flat = booked(buy(1, "0.0000000003", "0.0000000007"), sell(2, "0.0000000003", "0.0000000009"))
+    assert flat.realized_total == D("0.0000000003") * D("0.0000000002")
+
+
+def test_an_order_is_named_once_among_the_entries() -> None:
+    """However many fills an order has."""
+    position = booked(filled("b1", BUY, a_trade(1, "1"), a_trade(2, "1")), buy(3, "1")).position
+    assert position is not None
+    assert position.entry_order_ids == ("b1", "b3")
+
+
 def test_an_exact_close_ends_the_position() -> None:
     """The closed position is told with its whole result; the book is flat and counts it."""
     result = book(booked(buy(1, "1", "100"), sell(2, "0.5", "110")), sell(3, "0.5", "120"))
@@ -323,6 +336,15 @@ def test_a_late_fill_finds_its_place_in_the_open_leg() -> None:
     assert state(booked(buy(1, "1", "100"), sell(3, "1", "300"), buy(2, "1", "200"))) == state(in_time)
 
 
+def test_a_late_fill_leaves_a_newer_market_price_alone() -> None:
+    """The mark heard since is newer than any fill that was late; a fill in time is the newest price there is."""
+    marked = booked(buy(1, "1", "100"), sell(3, "0.5", "300")).marked(D(250))
+    late, in_time = booked(buy(2, "1", "200"), start=marked).position, booked(buy(4, "1", "200"), start=marked).position
+    assert late is not None
+    assert in_time is not None
+    assert (late.current_price, in_time.current_price) == (D(250), D(200))
+
+
 def test_a_late_fill_reopens_what_seemed_closed() -> None:
     """The sell did not end the position after all: what is open now is the same position."""
     closed = booked(buy(1, "1", "100"), sell(3, "1", "300"))
@@ -421,6 +443,13 @@ def test_a_cut_survives_a_late_fill() -> None:
     assert gone.quantity == 0
     flipped = booked(filled("late", SELL, a_trade(7, "3", side=SELL, seconds=2)), start=result.book)
     assert flipped.quantity == D(-1)
+
+
+def test_a_cut_comes_after_every_fill_that_is_known() -> None:
+    """Our clock may be behind the venue's: the cut still takes from what is open now, and stays behind late fills."""
+    result = cut(booked(buy(1, "1"), sell(20, "1"), buy(30, "2", "50")), D(1), at(5))
+    assert (result.book.quantity, result.book.cost) == (D(1), D(50))
+    assert booked(buy(10, "1", "100"), start=result.book).quantity == D(2)
 
 
 def test_a_cut_of_a_settled_book_needs_no_tail() -> None:
