@@ -76,9 +76,10 @@ class StrategyActor(Hand):
                 self._call(strategy, context, call)
             if self.fenced:  # the successor's view must not learn of orders that will never leave
                 return ()
-            for id, order in context.proposed().items():
-                self.view.asked[id] = (order, now.mono)
-            return context.outbox()
+            self.view.ask(context.proposed().values(), now.mono)
+            said = context.outbox()
+            context.begin(now)
+            return said
 
     # -- the view -------------------------------------------------------------
 

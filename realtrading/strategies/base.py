@@ -40,7 +40,7 @@ class Strategy:
         """Best prices moved. Quotes that came while a callback ran are told as one: the newest."""
 
     def on_order(self, ctx: Context, event: OrderEvent | OrderDenied) -> None:
-        """An own order changed; `event.order` is all of it. `OrderDenied`: it was never sent, `event.reason` says why."""
+        """An own order changed; `event.order` is all of it. `OrderDenied`: never sent, `event.reason` says why."""
 
     def on_position(self, ctx: Context, event: PositionEvent) -> None:
         """An own position was opened, changed or closed by `event.order`. This is how a strategy hears of its fills."""

@@ -68,6 +68,13 @@ class View:
                 towards_zero -= order.remaining_quantity
         return max(towards_zero, ZERO)
 
+    # -- asking ---------------------------------------------------------------
+
+    def ask(self, orders: Iterable[RealOrder], now_mono: float) -> None:
+        """These proposals are about to leave."""
+        for order in orders:
+            self.asked[order.id] = (order, now_mono)
+
     # -- hearing --------------------------------------------------------------
 
     def hear_order(self, event: OrderEvent) -> None:
