@@ -58,11 +58,7 @@ class Answer:
     def __str__(self) -> str:
         if self.failure is not None:
             return f"{self.failure.value} ({self.message})" if self.message else self.failure.value
-        return (
-            f"HTTP {self.status}, code {self.code}: {self.message}"
-            if self.code
-            else f"HTTP {self.status}: {self.message}"
-        )
+        return f"HTTP {self.status}, code {self.code}: {self.message}" if self.code else f"HTTP {self.status}: {self.message}"
 
 
 def from_body(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -73,9 +69,7 @@ def from_body(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         payload = read_json(body)
     except Unreadable:
         kind = headers.get("Content-Type", "no type")[:40]
-        return Answer(
-            status=status, message=f"{len(body)} bytes that are not JSON ({kind})", retry_after_s=retry_after_s
-        )
+        return Answer(status=status, message=f"{len(body)} bytes that are not JSON ({kind})", retry_after_s=retry_after_s)
     if 200 <= status < 300:
         return Answer(status=status, payload=payload, retry_after_s=retry_after_s)
     code, message = error_of(payload)

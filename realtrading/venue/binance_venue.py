@@ -144,9 +144,7 @@ class BinanceVenue:
             except Unreadable as error:
                 return PlacementUnknown(id=order.id, detail=f"HTTP {answer.status}, but {error}")
             if (report.client_id, report.symbol, report.side) != (order.id, order.symbol, order.side):
-                return PlacementUnknown(
-                    id=order.id, detail=f"HTTP {answer.status}, but the answer is about another order"
-                )
+                return PlacementUnknown(id=order.id, detail=f"HTTP {answer.status}, but the answer is about another order")
             return PlacementAcknowledged(id=order.id, report=report, latency_s=latency_s)
         if verdict.reason is None:
             return PlacementUnknown(id=order.id, detail=self._wire.redact(str(answer)))

@@ -24,7 +24,10 @@ _MINUTE_S = 60
 
 
 class Limits:
-    """Reads every answer's counts into the gauges and knows until when nothing may be sent."""
+    """Reads every answer's counts into the gauges and knows until when nothing may be sent.
+
+    The gauges get a new dict for each change: the scrape walks over them from another thread.
+    """
 
     def __init__(self, gauges: VenueGauges, utc: Callable[[], datetime]) -> None:
         self._gauges = gauges
@@ -55,7 +58,7 @@ class Limits:
 
     def note_maximum(self, rows: object) -> None:
         """The limits themselves, as exchangeInfo tells them."""
-        self._gauges.maximum.update(rate_limits(rows, "limit"))
+        self._gauges.maximum = {**self._gauges.maximum, **rate_limits(rows, "limit")}
 
     def note_answer(self, answer: Answer) -> None:
         """Begin or lengthen the silence when the answer asks for it.
@@ -78,7 +81,7 @@ class Limits:
         return now + timedelta(seconds=_UNSAID_S[answer.status])
 
     def _note(self, name: str, count: int) -> None:
-        self._gauges.used[name] = count
+        self._gauges.used = {**self._gauges.used, name: count}
         if name == "weight_1m":
             self._weight_minute = self._minute()
 

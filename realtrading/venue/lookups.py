@@ -130,11 +130,12 @@ class Lookups:
     async def trades_after(self, symbol: str, cursor: int) -> tuple[list[TradeReport], int]:
         """All trades with an id above `cursor`, and the highest id.
 
-        A cursor below zero only finds the newest id (or -1).
+        A cursor below zero only finds the newest id (0 when there is none).
         """
         if cursor < 0:
             newest = await self._read("myTrades", {"symbol": symbol, "limit": 1}, _trades)
-            return [], max((each.trade_id for each in newest), default=-1)
+            # none yet: 0, not -1, or the next round would only look for the newest id again and pass over the first trades
+            return [], max((each.trade_id for each in newest), default=0)
         found: list[TradeReport] = []
         while True:
             page = await self._read("myTrades", {"symbol": symbol, "fromId": cursor + 1, "limit": PAGE}, _trades)
@@ -162,9 +163,7 @@ class Lookups:
         """The 24 h ticker of a symbol: best prices and last trade in one answer."""
         return await self._read("ticker/24hr", {"symbol": symbol}, record, signed=False)
 
-    async def _read(
-        self, path: str, params: Mapping[str, str | int], read: Callable[[object], T], *, signed: bool = True
-    ) -> T:
+    async def _read(self, path: str, params: Mapping[str, str | int], read: Callable[[object], T], *, signed: bool = True) -> T:
         return self._understood(path, await self._send(path, params, signed=signed), read)
 
     @staticmethod

@@ -51,7 +51,8 @@ class VenueGauges:
     """Latest readings of the venue's limits; written on the wire thread, read by the scrape.
 
     `used` and `maximum` are keyed `weight_1m`, `orders_10s`, `orders_1d`, `raw_5m`. `oddities` counts what the venue
-    sent that could not be used: malformed_event, malformed_frame, malformed_quote, malformed_ticker, stray_reply.
+    sent that could not be used: malformed_event, malformed_frame, malformed_quote, malformed_ticker,
+    missing_ticker, stray_event, stray_reply.
     """
 
     used: dict[str, int] = attrs.field(factory=dict)

@@ -45,13 +45,11 @@ class UserStream:
         generation: int,
         deliver: Callable[[StreamReport], None],
         on_oddity: Callable[[str], None],
-        lifetime_s: float = LIFETIME_S,
     ) -> None:
         self._client = client
         self._generation = generation
         self._deliver = deliver
         self._on_oddity = on_oddity
-        self._lifetime_s = lifetime_s
         self._age: asyncio.TimerHandle | None = None
         self._begun = False
         client.ws_api.open_for(self._hear, self._ended)
@@ -81,7 +79,7 @@ class UserStream:
             return Answer(status=0, failure=Failure.LOST, message=self._client.ws_api.ended)
         # only from here on is there a generation whose end must be told
         self._begun = True
-        self._age = asyncio.get_running_loop().call_later(self._lifetime_s, self.end, "connection is older than 23 h")
+        self._age = asyncio.get_running_loop().call_later(LIFETIME_S, self.end, "connection is older than 23 h")
         return answer
 
     def end(self, detail: str) -> None:
@@ -123,9 +121,7 @@ class MarketSockets(BinanceSocketManager):  # type: ignore[misc]  # the library 
         super().__init__(client)
         self._address = f"{stream_url}/"
 
-    def _get_socket(
-        self, path: str, stream_url: str | None = None, prefix: str = "ws/", **_unused: Any
-    ) -> _MarketSocket:
+    def _get_socket(self, path: str, stream_url: str | None = None, prefix: str = "ws/", **_unused: Any) -> _MarketSocket:
         return _MarketSocket(url=stream_url or self._address, path=path, prefix=prefix)
 
 
@@ -184,13 +180,13 @@ class QuoteStream:
         self._socket.watch(self._ended)
         await self._socket.connect()
 
-    async def run(self, lifetime_s: float = LIFETIME_S) -> None:
+    async def run(self) -> None:
         """Return when the venue announced its shutdown or the connection grew old.
 
         `VenueUnknown` when it was lost.
         """
         try:
-            detail = await asyncio.wait_for(asyncio.shield(self._over), lifetime_s)
+            detail = await asyncio.wait_for(asyncio.shield(self._over), LIFETIME_S)
         except TimeoutError:
             return
         if detail != "serverShutdown":

@@ -97,8 +97,8 @@ def execution_from_event(payload: Payload) -> ExecutionReport:
 
 
 def _trade_in_event(payload: Payload) -> TradeReport | None:
-    trade_id = whole(payload, "t", -1)
-    if trade_id == -1 or not unsigned(payload, "l"):
+    trade_id, quantity = whole(payload, "t", -1), unsigned(payload, "l")
+    if trade_id == -1 or not quantity:
         if text(payload, "x") == "TRADE":
             raise Unreadable("a trade without id or quantity")
         return None
@@ -109,7 +109,7 @@ def _trade_in_event(payload: Payload) -> TradeReport | None:
         exchange_order_id=whole(payload, "i"),
         side=side(payload, "S"),
         price=positive(payload, "L"),
-        quantity=positive(payload, "l"),
+        quantity=quantity,
         quote_quantity=unsigned(payload, "Y"),
         commission=commission,
         commission_asset=asset,

@@ -81,6 +81,4 @@ def urls_for(mode: str) -> VenueUrls:
     try:
         return _OFFICIAL[mode]
     except KeyError:
-        raise BadInput(
-            f"mode {mode!r} has no official addresses; known: {', '.join(sorted(_OFFICIAL))}", exit_code=4
-        ) from None
+        raise BadInput(f"mode {mode!r} has no official addresses; known: {', '.join(sorted(_OFFICIAL))}", exit_code=4) from None

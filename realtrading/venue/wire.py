@@ -102,7 +102,9 @@ class Wire:
 
     def odd(self, kind: str) -> None:
         """Count something the venue sent that nobody asked for or can read."""
-        self._gauges.oddities[kind] = self._gauges.oddities.get(kind, 0) + 1
+        # a new dict each time: the scrape walks over it from another thread
+        counted = self._gauges.oddities
+        self._gauges.oddities = {**counted, kind: counted.get(kind, 0) + 1}
 
     # -- requests -----------------------------------------------------------------
 
@@ -119,12 +121,11 @@ class Wire:
         try:
             answer = await client.call(method, path, params, signed=signed)
         except Exception as error:
-            answer = Answer(
-                status=0, failure=failure_of(error), message=self.redact(f"{type(error).__name__}: {error}")
-            )
+            answer = Answer(status=0, failure=failure_of(error), message=self.redact(f"{type(error).__name__}: {error}"))
         finally:
             self._in_flight.get(client, set()).discard(ticket)
-            ticket.set_result(None)
+            if not ticket.done():
+                ticket.set_result(None)
         self.limits.note_answer(answer)
         self._tell(f"/api/v3/{path}", method.upper(), answer, began)
         return answer
@@ -156,9 +157,7 @@ class Wire:
     def _tell(self, endpoint: str, method: str, answer: Answer, began: float) -> None:
         status = f"{answer.status // 100}xx" if answer.status else "none"
         seconds = self._mono() - began
-        self._on_request(
-            RequestSeen(endpoint=endpoint, method=method, status=status, code=answer.code, seconds=seconds)
-        )
+        self._on_request(RequestSeen(endpoint=endpoint, method=method, status=status, code=answer.code, seconds=seconds))
 
     # -- clock ----------------------------------------------------------------------
 
@@ -198,13 +197,15 @@ class Wire:
                 f"Binance asked for silence until {silent_until:%H:%M:%S} UTC.", retry_at_ms=to_ms(silent_until)
             )
         self.generation = generation
-        stream = UserStream(self.client(), generation, deliver, self.odd)
+        client = self.client()
+        stream = UserStream(client, generation, deliver, self.odd)
         began, opened = self._mono(), False
         try:
             answer = await _opened(stream)
-            opened = answer.ok and not self.closed
+            # while we waited somebody may have closed the venue or begun another generation
+            opened = answer.ok and self._client is client
         finally:
-            if not opened:
+            if not opened and self._client is client:
                 self._retire("not connected")
         self.limits.note_answer(answer)
         self._tell(_SUBSCRIBE, "WS", answer, began)
@@ -214,10 +215,11 @@ class Wire:
 
     def refuse(self, what: str, why: Answer | ReadFailed) -> NoReturn:
         """Raise the error that names the culprit, in one sentence."""
-        outcome = judge(why if isinstance(why, Answer) else why.answer).outcome
+        answer = why if isinstance(why, Answer) else why.answer
+        outcome = judge(answer).outcome
         sentence = self.redact(f"Binance did not {what}: {why}.")
         if outcome is Outcome.REFUSED:
-            raise VenueRefused(sentence)
+            raise VenueRefused(sentence, code=answer.code)
         if outcome is Outcome.THROTTLED:
             until = self.limits.silent_until()
             raise VenueThrottled(sentence, retry_at_ms=None if until is None else to_ms(until))
@@ -249,9 +251,12 @@ class Wire:
         """End everything; requests still on their way end as unknown. Idempotent; leaves no task and no socket."""
         self.closed = True
         self._retire("closed by us")
-        # let a retirement begin before it is cancelled: what it closes is in its `finally`
-        await asyncio.sleep(0)
+        if self._measuring is not None:
+            self._measuring.cancel()
+        # retirements run to their end, which is now: they wait for nobody any more
+        for busy in self._in_flight.values():
+            for ticket in busy:
+                ticket.set_result(None)
+            busy.clear()
         while self._tasks:
-            for task in list(self._tasks):
-                task.cancel()
             await asyncio.wait(list(self._tasks))

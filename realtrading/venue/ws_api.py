@@ -83,15 +83,17 @@ class GatewayWsApi(OneConnection, WebsocketAPI):  # type: ignore[misc]  # the li
             self._connection_wide(message)
 
     def _event(self, subscription_id: object, event: object) -> None:
-        if not isinstance(subscription_id, int):
+        if type(subscription_id) is not int:
             self._connection_wide(event)
         elif subscription_id in self._sinks:
             self._sinks[subscription_id](event)
+        elif self._sinks:
+            self._on_oddity("stray_event")
         else:
             early = self._early.setdefault(subscription_id, [])
             early.append(event)
             if len(early) > EARLY_EVENTS_MAX:
-                self.end(f"more than {EARLY_EVENTS_MAX} events of a subscription nobody has")
+                self.end(f"more than {EARLY_EVENTS_MAX} events before the subscription's answer")
 
     def _reply(self, message: dict[str, Any]) -> None:
         self._limits.note_counts(message.get("rateLimits"))
