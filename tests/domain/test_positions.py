@@ -449,6 +449,7 @@ def test_a_cut_comes_after_every_fill_that_is_known() -> None:
     """Our clock may be behind the venue's: the cut still takes from what is open now, and stays behind late fills."""
     result = cut(booked(buy(1, "1"), sell(20, "1"), buy(30, "2", "50")), D(1), at(5))
     assert (result.book.quantity, result.book.cost) == (D(1), D(50))
+    assert (result.book.realized_total, result.book.positions_closed) == (D(0), 1)
     assert booked(buy(10, "1", "100"), start=result.book).quantity == D(2)
 
 
