@@ -9,10 +9,19 @@ import attrs
 
 from realtrading.errors import BadInput
 
-from .values import ZERO, BadAmount, amount, plain
+from .values import EXACT, ZERO, BadAmount, amount, checked, plain
 
 HUNDRED = Decimal(100)
 DAY_SECS = 86_400
+FINEST = Decimal("1e-20")
+
+
+def is_above_zero(number: Decimal) -> bool:
+    """Above 0, finite, and with no more digits than the venue's numbers have: 20 on each side of the point."""
+    try:
+        return checked(number) > ZERO and number == number.quantize(FINEST, context=EXACT)
+    except BadAmount:
+        return False
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +160,7 @@ def _shown(value: object) -> str:
 
 
 def _check_amount(name: str, value: object) -> Mistake | None:
-    if isinstance(value, Decimal) and value.is_finite() and value > ZERO and value.adjusted() < 20:
+    if isinstance(value, Decimal) and is_above_zero(value):
         return None
     return Mistake(section="limits", key=name, what=f"{_shown(value)} (allowed: a plain number above 0)")
 

@@ -165,19 +165,18 @@ def day_result(
 ) -> Decimal | None:
     """The day's result in the reporting asset (negative is a loss): results now less results at the start, valued now.
 
-    None when something that changed has no price path. What began after the roll began at nothing.
+    `results` are what `day_results` says of the same `books`. None when something that changed has no price path. What
+    began after the roll began at nothing.
     """
+    quote_assets = {book.key: book.quote for book in books}
     total = ZERO
-    for book in books:
-        for key, now in results.items():
-            owner, _, fee_asset = key.partition(":")
-            if owner != book.key:
-                continue
-            change = now - day.start.get(key, ZERO)
-            value = valuation.value(change, fee_asset or book.quote)
-            if value is None:
-                return None
-            total += -value if fee_asset else value
+    for key, result in results.items():
+        owner, _, fee_asset = key.partition(":")
+        change = result - day.start.get(key, ZERO)
+        value = valuation.value(change, fee_asset or quote_assets[owner])
+        if value is None:
+            return None
+        total += -value if fee_asset else value
     return total
 
 

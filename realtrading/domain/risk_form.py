@@ -1,12 +1,11 @@
 """Rules every order must keep, exits included: is it well formed, and does it fit what the symbol allows?"""
 from __future__ import annotations
 
-from decimal import Decimal
-
+from .limits import is_above_zero
 from .orders import RealOrder
 from .reasons import Reason
 from .risk_picture import Picture, Verdict
-from .values import ZERO, BadAmount, OrderType, Side, SymbolRules, checked, plain
+from .values import OrderType, Side, SymbolRules, plain
 
 
 def malformed(picture: Picture) -> Verdict | None:
@@ -30,17 +29,17 @@ def _shape(order: RealOrder) -> str | None:
         return "a MARKET order takes no price" if order.price is not None else _no_time_in_force(order)
     if order.price is None:
         return f"a {order.order_type} order needs a price"
-    if not _above_zero(order.price):
+    if not is_above_zero(order.price):
         return f"price {order.price}"
     return _no_time_in_force(order) if order.order_type is OrderType.LIMIT_MAKER else None
 
 
 def _sizes(order: RealOrder) -> str | None:
     if order.quote_quantity is None:
-        return None if _above_zero(order.original_quantity) else f"quantity {order.original_quantity}"
+        return None if is_above_zero(order.original_quantity) else f"quantity {order.original_quantity}"
     if order.order_type is not OrderType.MARKET:
         return "only a MARKET order may be sized by quote amount"
-    if not _above_zero(order.quote_quantity):
+    if not is_above_zero(order.quote_quantity):
         return f"quote amount {order.quote_quantity}"
     # a NaN is not zero either; comparing it would raise
     if not order.original_quantity.is_zero():
@@ -50,13 +49,6 @@ def _sizes(order: RealOrder) -> str | None:
 
 def _no_time_in_force(order: RealOrder) -> str | None:
     return None if order.time_in_force is None else f"a {order.order_type} order takes no time in force"
-
-
-def _above_zero(number: Decimal) -> bool:
-    try:
-        return checked(number) > ZERO
-    except BadAmount:
-        return False
 
 
 def rules_present(picture: Picture) -> Verdict | None:

@@ -81,6 +81,20 @@ class StrategySettings:
     config: Mapping[str, Any] = attrs.field(factory=dict)
 
 
+def _mode_or_raw(value: Any) -> Any:
+    """The mode of that name, or the thing itself, so that every mistake can be named at once."""
+    return Mode(value) if value in list(Mode) else value
+
+
+def _durability_or_raw(value: Any) -> Any:
+    return Durability(value) if value in list(Durability) else value
+
+
+def _all_symbols(symbols: str | Iterable[str]) -> tuple[str, ...]:
+    """A single symbol is a list of one."""
+    return (symbols,) if isinstance(symbols, str) else tuple(symbols)
+
+
 def _default_journal(settings: Settings) -> PurePath:
     # the mode is in the name, so that a changed mode can never meet another mode's journal
     return PurePath(settings.state_dir) / f"journal-{settings.mode}.db"
@@ -96,8 +110,8 @@ class Settings:
     `metrics_listen` None: no exporter.
     """
 
-    mode: Mode = attrs.field(default=Mode.TESTNET, converter=Mode)
-    symbols: tuple[str, ...] = attrs.field(converter=tuple)
+    mode: Mode = attrs.field(default=Mode.TESTNET, converter=_mode_or_raw)
+    symbols: tuple[str, ...] = attrs.field(converter=_all_symbols)
     reporting_asset: str = "USDT"
     prefix: str = "rt"
     state_dir: PurePath = attrs.field(default=PurePath("state"), converter=PurePath)
@@ -109,7 +123,7 @@ class Settings:
     strategies: tuple[StrategySettings, ...] = attrs.field(default=(), converter=tuple)
     metrics_listen: Listen | None = attrs.field(factory=lambda: Listen(host="127.0.0.1", port=17880))
     journal_path: PurePath = attrs.field(default=attrs.Factory(_default_journal, takes_self=True), converter=PurePath)
-    durability: Durability = attrs.field(default=Durability.POWER, converter=Durability)
+    durability: Durability = attrs.field(default=Durability.POWER, converter=_durability_or_raw)
 
     def __attrs_post_init__(self) -> None:
         wrong = tuple(_mistakes(self))
@@ -154,8 +168,11 @@ _URLS = {"rest_url": ("http", "https"), "ws_api_url": ("ws", "wss"), "stream_url
 
 
 def _mistakes(settings: Settings) -> Iterator[Mistake]:
+    modes_wrong = tuple(_one_of("engine", "mode", settings.mode, Mode))
+    yield from modes_wrong
     yield from _engine(settings)
-    yield from _venue(settings)
+    if not modes_wrong:
+        yield from _venue(settings)
     if (settings.key_file is None) != (settings.secret_file is None):
         missing = "key_file" if settings.key_file is None else "secret_file"
         yield Mistake(section="credentials", key=missing, what="missing (allowed: both files, or no section at all)")
@@ -165,6 +182,12 @@ def _mistakes(settings: Settings) -> Iterator[Mistake]:
         yield Mistake(section="metrics", key="listen", what=f"{str(listen)!r} (allowed: a loopback address)")
     if listen is not None and not 0 <= listen.port <= 65535:
         yield Mistake(section="metrics", key="listen", what=f"port {listen.port} (allowed: 0 to 65535)")
+    yield from _one_of("journal", "durability", settings.durability, Durability)
+
+
+def _one_of(section: str, key: str, value: object, kind: type[enum.StrEnum]) -> Iterator[Mistake]:
+    if not isinstance(value, kind):
+        yield Mistake(section=section, key=key, what=f"{value!r:.60} (allowed: {', '.join(kind)})")
 
 
 def _engine(settings: Settings) -> Iterator[Mistake]:

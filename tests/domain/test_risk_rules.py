@@ -83,6 +83,8 @@ def test_vetting_twice_is_vetting_once() -> None:
         order(quantity="NaN"),
         order(quantity="Infinity"),
         order(quantity="1e30"),
+        order(quantity="1e-1000"),
+        order(quantity="0.100000000000000000001"),
         order(price="0"),
         order(price="-5"),
         order(price="sNaN"),
@@ -579,6 +581,35 @@ def test_no_sequence_of_orders_can_promise_more_than_there_is(wishes: list[tuple
         assert sold <= 1
         assert bought * 50000 <= 60000
         assert bought * 50000 + 49990 <= config.max_total_exposure_usdt
+
+
+NASTY = st.one_of(
+    st.sampled_from(["0", "-0", "NaN", "sNaN", "Infinity", "-Infinity", "1e-1000", "1e1000", "1e20", "1e-20"]).map(D),
+    st.decimals(allow_nan=True, allow_infinity=True),
+    st.decimals(min_value=0, max_value=D("1e19"), places=20),
+)
+
+
+@given(
+    quantity=NASTY,
+    price=st.none() | NASTY,
+    by_amount=st.none() | NASTY,
+    kind=st.sampled_from([*OrderType, "STOP_LOSS"]),
+    side=st.sampled_from(Side),
+    managed=st.sampled_from(["0", "1", "-1"]),
+)
+def test_no_order_however_odd_makes_a_rule_raise(
+    quantity: Decimal, price: Decimal | None, by_amount: Decimal | None, kind: str, side: Side, managed: str
+) -> None:
+    """Every order is either refused with a reason or held with a plain, positive commitment."""
+    with localcontext(EXACT):
+        wanted = attrs.evolve(
+            order(side=side, order_type=kind), original_quantity=quantity, price=price, quote_quantity=by_amount
+        )
+        answer = judge(picture(wanted, positions={"s/BTCUSDT": book(managed)}, config=limits()))
+        assert (answer.verdict is None) == (answer.commitment is not None)
+        if answer.commitment is not None:
+            assert answer.commitment.remaining > 0
 
 
 def test_every_rule_has_a_name_of_its_own_and_form_comes_first() -> None:

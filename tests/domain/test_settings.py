@@ -54,7 +54,11 @@ COUNTS = [
 
 @pytest.mark.parametrize("name", AMOUNTS)
 @pytest.mark.parametrize(
-    "value", [0, -1, "nan", "inf", "1_000", "１", "1e400", 0.5, True, None, "", D("1E+400"), D("NaN"), D("-0"), 10**20]
+    "value",
+    [
+        *(0, -1, 10**20, 0.5, True, None, D("1E+400"), D("1e-21"), D("1e-1000"), D("NaN"), D("-Infinity"), D("-0")),
+        *("", "nan", "inf", "1_000", "\uff11", "1e2", "1e400", "ten"),
+    ],
 )
 def test_amounts_are_plain_numbers_above_zero(name: str, value: Any) -> None:
     """Not zero, negative, endless, NaN, a float, a truth, nothing, or anything `Decimal` alone would swallow."""
@@ -142,6 +146,11 @@ def test_the_least_settings_are_a_testnet_engine_with_a_symbol() -> None:
     assert (str(least.metrics_listen), least.limits, least.strategies) == ("127.0.0.1:17880", RealTradingConfig(), ())
 
 
+def test_one_symbol_is_a_list_of_one() -> None:
+    """Not of its letters."""
+    assert Settings(symbols="BTCUSDT").symbols == ("BTCUSDT",)
+
+
 def test_another_mode_never_meets_this_modes_journal() -> None:
     """The default path differs by mode and lies in the state folder."""
     assert str(settings(state_dir="/var/lib/rt").journal_path) == "/var/lib/rt/journal-simulated.db"
@@ -152,6 +161,8 @@ def test_another_mode_never_meets_this_modes_journal() -> None:
     ("given", "expected"),
     [
         ({"symbols": []}, [("engine", "symbols")]),
+        ({"mode": "paper"}, [("engine", "mode")]),
+        ({"mode": None, "durability": "disk"}, [("engine", "mode"), ("journal", "durability")]),
         ({"symbols": ["btcusdt"]}, [("engine", "symbols")]),
         ({"symbols": ["BTC/USDT"]}, [("engine", "symbols")]),
         ({"symbols": ["BTCUSDT", "BTCUSDT"]}, [("engine", "symbols")]),

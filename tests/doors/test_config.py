@@ -78,7 +78,7 @@ def test_every_key_arrives(file: Path) -> None:
         + """
 [limits]
 max_position_size_usdt = 0.1
-max_total_exposure_usdt = "0.30000000000000004"
+max_total_exposure_usdt = "0.30000004"
 max_daily_loss_usdt = 2
 max_positions = 4
 risk_per_trade_percent = 12.5
@@ -118,7 +118,7 @@ durability = "process"
         confirm_account=7,
         limits=RealTradingConfig(
             max_position_size_usdt=D("0.1"),
-            max_total_exposure_usdt=D("0.30000000000000004"),
+            max_total_exposure_usdt=D("0.30000004"),
             max_daily_loss_usdt=D(2),
             max_positions=4,
             risk_per_trade_percent=D("12.5"),
@@ -288,7 +288,7 @@ def test_one_mistake_is_one_line(file: Path, content: str, line: str) -> None:
 def test_an_unknown_limit_lists_the_known_ones(file: Path) -> None:
     """And guesses which was meant."""
     (line,) = told(file, LEAST + "[limits]\nmax_daily_loss = 5\n")
-    assert line.startswith("[limits] max_daily_loss: unknown, did you mean 'max_daily_loss_usdt'? (allowed: max_position")
+    assert line.startswith("[limits] max_daily_loss: unknown, did you mean 'max_daily_loss_usdt'? (allowed: max_")
     for field in attrs.fields(RealTradingConfig):
         assert field.name in line
 
