@@ -21,13 +21,12 @@ _CLOSE = object()
 class Connection:
     """Frames go out in the order they were sent; a client that does not read is dropped, never waited for."""
 
-    def __init__(self, request: web.Request, *, ping_every_s: float = PING_EVERY_S) -> None:
+    def __init__(self, request: web.Request) -> None:
         self._request = request
         self._socket = web.WebSocketResponse(
             autoping=False, compress=False, max_msg_size=INCOMING_MAX_BYTES, timeout=1.0
         )
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue(OUTGOING_MAX)
-        self._ping_every_s = ping_every_s
         self._last_pong = time.monotonic()
         self._gather_until = 0.0
         self._corked = False
@@ -116,7 +115,7 @@ class Connection:
 
     async def _ping(self) -> None:
         while True:
-            await asyncio.sleep(self._ping_every_s)
+            await asyncio.sleep(PING_EVERY_S)
             if time.monotonic() - self._last_pong > PONG_WITHIN_S:
                 self.abort()
                 return

@@ -9,11 +9,21 @@ import random
 import socket
 import struct
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 VERBS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW")
 PATHS = (
     "/api/v3/order", "/api/v3/account", "/api/v3/exchangeInfo", "/api/v3/klines", "/api/v3/nothing", "/api/v3/", "/api",
     "/ws-api/v3", "/ws/btcusdt@trade", "/stream", "/", "/api/v3/../../etc/passwd", "/api/v3/depth", "/ws/" + "x/" * 500,
+)  # fmt: skip
+
+NAMES = (
+    "symbol", "symbols", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId",
+    "timestamp", "recvWindow", "signature", "limit", "interval", "startTime", "endTime", "fromId", "orderId",
+)  # fmt: skip
+VALUES = (
+    "", "-1", "1e9", "NaN", "9" * 40, "0", "1", "0.00000001", "99999999999999999999", "true", "[]", '["BTCUSDT"]', "{}",
+    "null", "\x00", "１２", "btc", "MARKET", "SELL", "1m", "1000", "9223372036854775807", "1.123456789", "BTCUSDT",
 )  # fmt: skip
 
 
@@ -60,6 +70,21 @@ def _odd_query(rng: random.Random) -> bytes:
     return _request(rng, f"{rng.choice(PATHS)}?{_text(rng, 200)}".replace(" ", ""), _text(rng, 300).encode())
 
 
+def odd_params(rng: random.Random) -> dict[str, str]:
+    """Real parameter names, some with a value that makes sense, most with one that does not."""
+    sense = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "9"}
+    return {
+        name: sense[name] if name in sense and rng.random() < 0.7 else rng.choice(VALUES)
+        for name in rng.sample(NAMES, rng.randint(1, 10))
+    }
+
+
+def _odd_params(rng: random.Random) -> bytes:
+    """Well-formed HTTP and real parameter names, with values nobody should send."""
+    pairs = odd_params(rng)
+    return _request(rng, f"{rng.choice(PATHS[:5])}?{urlencode(pairs)}", urlencode(pairs).encode(), "X-MBX-APIKEY: nobody")
+
+
 def _truncated(rng: random.Random) -> bytes:
     whole = _request(rng, rng.choice(PATHS), b"symbol=BTCUSDT&side=BUY")
     return whole[: rng.randint(1, len(whole) - 1)]
@@ -97,5 +122,6 @@ def _frame(rng: random.Random, body: bytes) -> bytes:
 
 
 _KINDS: tuple[Callable[[random.Random], bytes], ...] = (
-    _noise, _bad_json, _wrong_verb, _huge_query, _odd_query, _truncated, _lying_length, _huge_header, _chunks, _frames,
+    _odd_params, _odd_params, _noise, _bad_json, _wrong_verb, _huge_query, _odd_query, _truncated, _lying_length,
+    _huge_header, _chunks, _frames,
 )  # fmt: skip

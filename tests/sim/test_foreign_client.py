@@ -36,14 +36,21 @@ def trade(processes: Processes, ready_line: str) -> None:
     assert trader.out[-1] == "traded"
 
 
+def control(ready: dict[str, Any], path: str) -> Any:
+    """A read of the judge's door."""
+    with urllib.request.urlopen(ready["control_url"] + path, timeout=DEADLINE_S) as answer:
+        return json.load(answer)
+
+
 def test_python_binance_trades_before_and_after_garbage(processes: Processes, ready_line: str) -> None:
     """Client and AsyncClient do everything; then 200 garbage requests; then they do all of it again."""
     ready: dict[str, Any] = json.loads(ready_line)
     host, _, port = ready["listen"].rpartition(":")
     trade(processes, ready_line)
+    before = control(ready, "/requests")["seq"]
     assert throw(host, int(port), GARBAGE, seed=20261122) == GARBAGE
+    assert control(ready, "/requests")["seq"] > before + 30, "much of the garbage got as far as the exchange"
     trade(processes, ready_line)
-    with urllib.request.urlopen(ready["control_url"] + "/state", timeout=DEADLINE_S) as answer:
-        state = json.load(answer)
+    state = control(ready, "/state")
     assert state["internal_errors"] == []
     assert state["user_subscriptions"] == 0

@@ -13,6 +13,7 @@ import pytest
 
 from processes import Processes, Running
 from realtrading.sim.cli import run
+from waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20
@@ -44,6 +45,31 @@ def test_ready_line_and_clean_end(processes: Processes, shared_dir: Path, number
     running.send(number)
     assert running.wait(DEADLINE_S) == 0
     assert (len(running.out), running.err) == (1, [])
+
+
+def test_end_with_clients_connected(processes: Processes) -> None:
+    """Open connections, idle or waiting for a delayed answer, do not keep it from ending."""
+    running = serve(processes)
+    line = ready(running)
+    host, _, port = line["listen"].rpartition(":")
+    fault = json.dumps({"action": "delay_before", "params": {"ms": 60_000}}).encode()
+    with urllib.request.urlopen(line["control_url"] + "/faults", data=fault, timeout=DEADLINE_S):
+        pass
+    hello = "GET /ws-api/v3 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    hello += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    with socket.create_connection((host, int(port))) as stream, socket.create_connection((host, int(port))) as waiting:
+        stream.sendall(hello.encode())
+        assert stream.recv(1024).startswith(b"HTTP/1.1 101")
+        waiting.sendall(b"GET /api/v3/time HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        def asked() -> bool:
+            with urllib.request.urlopen(line["control_url"] + "/requests", timeout=DEADLINE_S) as answer:
+                return bool(json.load(answer)["requests"])
+
+        wait_until(asked, DEADLINE_S, "the request that waits")
+        running.send(signal.SIGTERM)
+        assert running.wait(DEADLINE_S) == 0
+    assert running.err == []
 
 
 def test_keys_are_generated(processes: Processes) -> None:

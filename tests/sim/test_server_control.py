@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from realtrading.sim.operations import OPERATIONS
 from sim.dealing import Dealer, dealing
+from sim.garbage import odd_params
 
 PRICE = "30000.00"
+SIGNED = ("timestamp", "recvWindow", "signature")
 
 
 def run(test: Any) -> None:
@@ -112,5 +116,25 @@ def test_clear_faults() -> None:
         assert (await dealer.ask("DELETE", "/sim/faults?name=the%20drop_before")).json == {"removed": 1}
         assert (await dealer.ask("DELETE", "/sim/faults")).json == {"removed": 1}
         assert (await dealer.get("/ping")).status == 200
+
+    run(body)
+
+
+def test_signed_nonsense_breaks_nothing() -> None:
+    """Every operation, by REST and WebSocket, with odd parameters rightly signed: refused or answered, never a bug."""
+
+    async def body(dealer: Dealer) -> None:
+        await dealer.sim("POST", "/limits", weight_1m=10_000_000, orders_10s=10_000, orders_1d=10_000)
+        rng = random.Random(20261122)
+        statuses = set()
+        async with dealer.ws() as ws:
+            for each in OPERATIONS * 6:
+                assert each.rest is not None
+                params = {name: value for name, value in odd_params(rng).items() if name not in SIGNED}
+                answer = await dealer.signed(each.rest[0], each.rest[1].removeprefix("/api/v3"), **params)
+                frame = await ws.signed(each.name, **params)
+                assert answer.status in (200, 400), answer.text
+                statuses |= {answer.status, frame["status"]}
+        assert statuses == {200, 400}
 
     run(body)

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from realtrading.sim import connections
 from sim.dealing import DEADLINE_S, KEY, Dealer, Ws, dealing
 
 
@@ -230,6 +231,23 @@ def test_client_pings_are_answered() -> None:
         await ws.socket.ping(b"are you there")
         pong = await ws.socket.receive(timeout=DEADLINE_S)
         assert (pong.type, pong.data) == (aiohttp.WSMsgType.PONG, b"are you there")
+
+    run(body)
+
+
+def test_server_pings_and_drops_the_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server pings at its interval; who does not answer in time is cut."""
+    monkeypatch.setattr(connections, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(connections, "PONG_WITHIN_S", 0.2)
+
+    async def body(dealer: Dealer, ws: Ws) -> None:
+        for _ in range(6):  # longer than PONG_WITHIN_S: who answers stays
+            ping = await ws.socket.receive(timeout=DEADLINE_S)
+            assert ping.type is aiohttp.WSMsgType.PING
+            await ws.socket.pong(ping.data)
+        while (message := await ws.socket.receive(timeout=DEADLINE_S)).type is aiohttp.WSMsgType.PING:
+            assert message.data.isdigit(), "the payload is a time"
+        assert ws.socket.close_code == 1006
 
     run(body)
 
