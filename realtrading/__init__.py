@@ -30,7 +30,18 @@ _PUBLIC = {
 }
 _EVENTS = "realtrading.domain.events"
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = [
+    "CircuitBreakerState",
+    "OrderFill",
+    "OrderState",
+    "RealOrder",
+    "RealPosition",
+    "RealTradingConfig",
+    "RealTradingEngine",
+    "Settings",
+    "Strategy",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -86,6 +86,7 @@ class Parts:
 def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
     """Actor name -> how a fresh incarnation is made."""
     limits, symbols, board, venue = parts.limits, parts.symbols, parts.board, parts.venue
+    known = tuple(rules.symbol for rules in parts.rules)  # what may be traded, and what is still held in other symbols
     return {
         "journal": lambda row: row.kind(store=parts.store),
         "orders": lambda row: row.kind(config=limits, board=board, prefix=parts.prefix, symbols=symbols),
@@ -100,8 +101,8 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
             venue=venue, gate=parts.gate, mono=parts.mono, observe=parts.observe
         ),
         "lookup": lambda row: row.kind(venue=venue),
-        "user_stream": lambda row: row.kind(venue=venue, symbols=symbols),
-        "market_stream": lambda row: row.kind(venue=venue, board=board, symbols=symbols, crowded=parts.crowded),
+        "user_stream": lambda row: row.kind(venue=venue, symbols=known),
+        "market_stream": lambda row: row.kind(venue=venue, board=board, symbols=known, crowded=parts.crowded),
         "feed": lambda row: row.kind(listeners=parts.listeners, tally=parts.tally),
     }
 

@@ -1,48 +1,40 @@
 """RealTradingEngine: the embeddable handle. It starts and stops one house and reads its committed state."""
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import attrs
-
 from realtrading import __version__
 from realtrading.actors.board import Board
-from realtrading.actors.breaker import book_of
 from realtrading.actors.feed import Listeners
 from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts, StrategyPart, build
 from realtrading.config import Credentials, load_credentials
-from realtrading.domain.breaker import CauseKind, CircuitBreakerState
+from realtrading.domain.breaker import CauseKind
 from realtrading.domain.commands import CancelOrder, CloseVenue, OrderIntent, Reconcile, StopStrategies, SubmitOrder
 from realtrading.domain.events import BreakerChanged, EngineStarted, EngineStopped, Missed, ReconciliationComplete
-from realtrading.domain.orders import RealOrder
-from realtrading.domain.positions import PositionBook, RealPosition
-from realtrading.domain.reports import ClockMeasured, VenueClosed
+from realtrading.domain.reports import VenueClosed
 from realtrading.domain.settings import Mode, Settings, config_digest
-from realtrading.domain.values import ClientId, Now, OrderType, Role, Side, SymbolRules, TimeInForce, amount
-from realtrading.errors import BadInput, HouseError, RealTradingError, VenueRefused
-from realtrading.journal.binding import Binding
-from realtrading.journal.store import Journal
+from realtrading.domain.values import ClientId, Now, OrderType, Role, Side, TimeInForce, amount
+from realtrading.errors import BadInput, HouseError
+from realtrading.journal.store import Binding, Journal
+from realtrading.preflight import EXIT_UNREACHABLE, preflight
 from realtrading.runtime.house import House
 from realtrading.runtime.spec import FaultKind
+from realtrading.state import EngineState
 from realtrading.strategies.loader import load_strategy
 from realtrading.tickets import Ticket, Tickets
 from realtrading.venue.binance_venue import BinanceVenue
 from realtrading.venue.urls import VenueUrls, urls_for
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-EXIT_UNREACHABLE = 75
-EXIT_CREDENTIALS = 5
-EXIT_CONFIGURATION = 4
 OPERATOR = "user"
 """The strategy name under which orders submitted by the embedding program run."""
 
@@ -57,16 +49,7 @@ def clock() -> Now:
     return Now(mono=time.monotonic(), utc=utc_now())
 
 
-@attrs.frozen(kw_only=True)
-class Preflight:
-    """What was asked before the house was built."""
-
-    uid: int
-    rules: tuple[SymbolRules, ...]
-    clock_offset_s: float
-
-
-class RealTradingEngine:
+class RealTradingEngine(EngineState):
     """One engine: settings in, supervised actors inside, events and read-only state out.
 
     Several may live in one process. Usable as a context manager: enters started and ready, leaves stopped.
@@ -125,8 +108,7 @@ class RealTradingEngine:
         credentials = self._credentials or load_credentials(self.settings, self.base_dir)
         self._store = self._open_journal()
         try:
-            venue = self._venue(credentials)
-            asked = self._preflight(credentials)
+            asked = preflight(lambda: self._venue(credentials), self._symbols_to_know(self._store))
             self._store.bind(asked.uid)
             run = self._store.begin_run(int((utc_now() - EPOCH).total_seconds()))
             self._parts = Parts(
@@ -139,7 +121,7 @@ class RealTradingEngine:
                 clock_offset_s=asked.clock_offset_s,
                 durability=self.settings.durability,
                 observe=self.settings.mode is Mode.OBSERVE,
-                venue=venue,
+                venue=self._venue(credentials),
                 store=self._store,
                 board=self._board,
                 listeners=self._listeners,
@@ -295,92 +277,12 @@ class RealTradingEngine:
             raise BadInput(f"no actor {actor!r} (there are: {', '.join(house.names)})")
         house.inject(actor, kind)
 
-    # -- reading: committed values, never asked for ---------------------------
-
-    def settled(self, timeout_s: float = 5.0) -> bool:
-        """Wait until nothing is under way between the actors; False if that does not come in time."""
-        house, _ = self._running_house()
-        return house.settled(timeout_s)
-
-    @property
-    def is_running(self) -> bool:
-        """True between a successful start and stop or failure."""
-        return self._running
-
-    @property
-    def is_ready(self) -> bool:
-        """True while no cause keeps the whole account shut."""
-        return self._running and not self.circuit_breaker.is_open
-
-    @property
-    def failure(self) -> str | None:
-        """Why the engine cannot go on, or None."""
-        return self._failure
-
-    @property
-    def run(self) -> int:
-        """This run's number, the second part of every client id."""
-        return 0 if self._parts is None else self._parts.run
-
-    @property
-    def orders(self) -> Mapping[str, RealOrder]:
-        """Client id -> order: all live ones and the final ones not archived yet."""
-        return self._table("orders", "orders")
-
-    @property
-    def position_books(self) -> Mapping[str, PositionBook]:
-        """strategy/symbol -> the book with its lifetime totals."""
-        return self._table("positions", "positions")
-
-    @property
-    def positions(self) -> Mapping[str, RealPosition]:
-        """strategy/symbol -> open position, valued at the last quote."""
-        found = {}
-        for key, book in self.position_books.items():
-            if book.position is not None and book.quantity:
-                quote = self._board.get(book.symbol)
-                found[key] = book.position if quote is None else book.position.update_price(quote.last)
-        return found
-
-    @property
-    def balances(self) -> Mapping[str, Decimal]:
-        """Asset -> total by the house's own ledger."""
-        return {asset: line.total for asset, line in self._table("balances", "ledger").items()}
-
-    @property
-    def circuit_breaker(self) -> CircuitBreakerState:
-        """The seed's view of the breaker."""
-        return book_of(self._table("breaker", "breaker").get("state"), None).state
-
-    @property
-    def consecutive_errors(self) -> int:
-        """Errors of the venue in a row."""
-        return self.circuit_breaker.error_count
-
-    def why_not_ready(self) -> str:
-        """The open causes in words; empty when there is none."""
-        causes = book_of(self._table("breaker", "breaker").get("state"), None).causes
-        return "; ".join(f"{cause.kind} ({cause.scope}): {cause.detail}" for cause in causes)
-
-    @property
-    def house(self) -> House:
-        """The house itself, for doors and tests; raises `HouseError` before the start."""
-        return self._running_house()[0]
-
     # -- inside ---------------------------------------------------------------
 
-    def _running_house(self) -> tuple[House, Parts]:
-        if self._house is None or self._parts is None:
-            raise BadInput("the engine is not started")
-        if self._stopping:
-            raise BadInput("the engine is stopped")
-        return self._house, self._parts
-
-    def _table(self, actor: str, table: str) -> Mapping[str, Any]:
-        return {} if self._house is None else self._house.tables(actor)[table].snapshot()
-
-    def _order(self, order_id: str) -> RealOrder | None:
-        return None if self._house is None else self._house.tables("orders")["orders"].get(order_id)
+    def _symbols_to_know(self, store: Journal) -> tuple[str, ...]:
+        """The symbols to trade, and those that recovered orders and positions are of."""
+        kept = [*store.rows("orders").values(), *store.rows("positions").values()]
+        return tuple(dict.fromkeys((*self.settings.symbols, *(row.symbol for row in kept))))
 
     def _open_journal(self) -> Journal:
         path = self.base_dir / self.settings.journal_path
@@ -409,41 +311,6 @@ class RealTradingEngine:
             mono=time.monotonic,
             on_request=self._tally.request,
         )
-
-    def _preflight(self, credentials: Credentials) -> Preflight:
-        """Ask the first questions on a loop and a venue of their own, so that nothing is built for a wrong account."""
-        answers: list[Preflight] = []
-        failures: list[BaseException] = []
-
-        async def ask() -> None:
-            venue = self._venue(credentials)
-            try:
-                measured = await venue.measure_clock()
-                uid = await venue.account_uid()
-                rules = await venue.rules(self.settings.symbols)
-                offset = measured.offset_s if isinstance(measured, ClockMeasured) else 0.0
-                answers.append(Preflight(uid=uid, rules=rules.rules, clock_offset_s=offset))
-            finally:
-                await venue.close()
-
-        def work() -> None:
-            try:
-                asyncio.run(ask())
-            except BaseException as failure:
-                failures.append(failure)
-
-        thread = threading.Thread(target=work, name="preflight", daemon=True)
-        thread.start()
-        thread.join()
-        if not failures:
-            return answers[0]
-        failure = failures[0]
-        if isinstance(failure, VenueRefused):
-            code = EXIT_CREDENTIALS if failure.is_credentials else EXIT_CONFIGURATION
-            raise BadInput(f"the exchange refused: {failure}", exit_code=code) from failure
-        if isinstance(failure, RealTradingError):
-            raise BadInput(f"the exchange is not reachable: {failure}", exit_code=EXIT_UNREACHABLE) from failure
-        raise failure
 
     def _hear(self, event: object) -> None:
         """The engine's own ear on the feed."""

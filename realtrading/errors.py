@@ -1,6 +1,7 @@
 """The house's errors: the type names the culprit.
 
-`HouseError` is our own bug; `BadInput` is a person's mistake and is shown as one sentence; the `Venue…` family is what the exchange did to us.
+`HouseError` is our own bug; `BadInput` is a person's mistake and is shown as one sentence; the `Venue…` family is what
+the exchange did to us.
 """
 
 

@@ -27,7 +27,6 @@ from realtrading.domain import events as e
 from realtrading.domain import reports as r
 from realtrading.runtime.spec import Budget, Receiver
 
-
 BUDGET = Budget(restarts=5, within_s=60.0)
 
 
@@ -53,7 +52,7 @@ class Row:
 
 ACTORS: tuple[Row, ...] = (
     Row(name="journal", kind=JournalActor, desk="journal", cold_start="run number taken", batch_max=256, hang_s=10.0,
-        retry_letter=False, fatal=True),
+        tick_s=5.0, retry_letter=False, fatal=True),
     Row(name="orders", kind=OrdersActor, desk="money", cold_start="live orders are asked about", tick_s=0.1,
         recovers=(("orders", "orders"), ("cursors", "cursors"))),
     Row(name="positions", kind=PositionsActor, desk="money", cold_start="as recorded",
@@ -99,7 +98,6 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     c.TakeSnapshot: ("lookup",),
     c.CompareBalances: ("balances",),
     c.Reconcile: ("reconciliation",),
-    c.ReconnectStream: ("user_stream",),
     c.CloseVenue: ("user_stream",),
     c.OpenBreaker: ("breaker",),
     c.CloseBreaker: ("breaker",),

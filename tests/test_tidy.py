@@ -29,10 +29,22 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "strategies": ("domain", "errors"),
     "strategies.testing": ("domain", "errors", "strategies", "sim"),
     "actors": ("domain", "venue.port", "journal.store", "runtime", "errors"),
+    "actors.strategy": ("domain", "strategies", "runtime", "errors"),
     "config": ("domain", "errors"),
     "topology": ("domain", "actors", "runtime", "errors"),
-    "engine": ("config", "topology", "runtime", "domain", "errors"),
-    "doors": ("domain", "engine", "journal", "errors"),
+    # somebody must build what the rows are made of: assembly and engine are the only ones that know every room
+    "assembly": ("domain", "actors", "runtime", "journal.store", "venue.port", "strategies", "topology", "errors"),
+    "tickets": ("domain",),
+    "preflight": ("domain", "venue.port", "errors"),
+    "state": ("domain", "actors", "assembly", "runtime", "errors"),
+    "engine": (
+        *("config", "topology", "assembly", "tickets", "preflight", "state", "__version__", "runtime", "domain", "actors", "journal", "strategies", "venue"),
+        "errors",
+    ),
+    # a door reads the user's file before there is an engine, names actors' faults, and starts the simulator
+    "doors": ("config", "domain", "engine", "journal", "runtime", "errors"),
+    "doors.cli.sim": ("sim.cli",),
+    "doors.cli.group": ("__version__",),
     "doors.cli.kill": ("domain", "engine", "journal", "venue", "errors"),
 }
 

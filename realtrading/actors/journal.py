@@ -8,8 +8,7 @@ from realtrading.domain.commands import PlaceOrder, RecordOrder
 from realtrading.domain.events import Event, OrderBlocked, OrderRecorded
 from realtrading.domain.reasons import Reason
 from realtrading.domain.values import Now
-from realtrading.journal.records import IntentRecorded, Record
-from realtrading.journal.store import Journal
+from realtrading.journal.store import IntentRecorded, Journal, Record
 from realtrading.runtime.actor import Hand
 
 
@@ -39,19 +38,22 @@ class JournalActor(Hand):
                 Record(letter_seq=letter.seq, cause=letter.cause, sender=letter.sender, at=now.utc, event=event)
             )
         if not records:
+            if self.store.checkpoint_due:
+                self.store.checkpoint()
             return ()
-        appended = self.store.append(records)
+        recorded = set(self.store.append(records).recorded)
         answers: list[object] = []
         for message in messages:
             if isinstance(message, RecordOrder):
-                answers.extend(go_on(message, message.order.id in appended.duplicates))
+                answers.extend(go_on(message, message.order.id in recorded))
+                recorded.discard(message.order.id)
         return answers
 
 
-def go_on(message: RecordOrder, duplicate: bool) -> Iterable[object]:
+def go_on(message: RecordOrder, recorded: bool) -> Iterable[object]:
     """What follows a record: the wire and the word to orders; an id that was recorded before goes nowhere."""
     order = message.order
-    if duplicate:
+    if not recorded:
         text = "this id was recorded before; nothing is sent twice"
         return (OrderBlocked(order=order, reason=Reason.HOUSE_DUPLICATE, detail=text),)
     return (

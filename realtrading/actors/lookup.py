@@ -24,10 +24,10 @@ class LookupActor(Hand):
         subject = subject_of(message)
         if subject not in self.asking:
             self.asking.add(subject)
-            self.spawn(self.ask(message, subject))
+            self.spawn(self.answer(message, subject))
         return ()
 
-    async def ask(self, message: QueryOrder | TakeSnapshot, subject: str) -> None:
+    async def answer(self, message: QueryOrder | TakeSnapshot, subject: str) -> None:
         """Put the question to the venue."""
         try:
             if isinstance(message, QueryOrder):

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from realtrading.domain.commands import CloseVenue, ReconnectStream
+from realtrading.domain.commands import CloseVenue
 from realtrading.domain.reports import (
     ClockMeasured,
     MarketStreamConnected,
@@ -48,11 +48,8 @@ class UserStreamActor(Hand):
         self.living = self.spawn(self.live())
 
     def handle(self, message: Any, now: Now) -> Iterable[object]:
-        """A wish to reconnect, or the time to measure the clock."""
-        if isinstance(message, ReconnectStream):
-            if message.generation == self.memory.get("connected") and self.ended is not None:
-                self.lose(message.generation, message.detail)
-        elif isinstance(message, CloseVenue):
+        """The wish to close, or the time to measure the clock."""
+        if isinstance(message, CloseVenue):
             self.spawn(self.close())
         elif isinstance(message, Tick) and self.memory.get("connected") is not None and not self.measuring:
             self.measuring = True
@@ -73,7 +70,7 @@ class UserStreamActor(Hand):
             except RealTradingError as failure:
                 if not failures:
                     self.send(StreamLost(generation=generation, detail=str(failure)))
-                await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+                await self.pause(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
                 continue
             if not self.ended.is_set():
@@ -84,7 +81,7 @@ class UserStreamActor(Hand):
                 self.send(rules)
                 self.send(StreamConnected(generation=generation))
             await self.ended.wait()
-            await asyncio.sleep(PAUSES_S[0])
+            await self.pause(PAUSES_S[0])
 
     def deliver(self, report: StreamReport, generation: int) -> None:
         """One report of the venue's stream."""
@@ -158,7 +155,7 @@ class MarketStreamActor(Hand):
             if self.memory["heard"]:
                 failures = 0
                 self.send(MarketStreamLost(generation=self.generation, detail=detail))
-            await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+            await self.pause(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
             failures += 1
 
     def on_quote(self, quote: Quote) -> None:
@@ -172,7 +169,7 @@ class MarketStreamActor(Hand):
     async def flush(self) -> None:
         """Tell what moved, unless the keepers have more to read than they can anyway."""
         while True:
-            await asyncio.sleep(FLUSH_S)
+            await self.pause(FLUSH_S)
             if self.moved and not self.crowded():
                 symbols, self.moved = frozenset(self.moved), set()
                 self.send(QuotesMoved(symbols=symbols))

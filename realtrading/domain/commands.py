@@ -154,14 +154,6 @@ class CompareBalances:
 
 
 @attrs.frozen(kw_only=True)
-class ReconnectStream:
-    """reconciliation or orders -> user_stream: give up this generation and build a new one."""
-
-    generation: int
-    detail: str
-
-
-@attrs.frozen(kw_only=True)
 class OpenBreaker:
     """Anybody -> breaker by hand: a MANUAL cause."""
 

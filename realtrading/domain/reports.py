@@ -5,7 +5,6 @@ Every report is complete and frozen. `generation` is the connection it came over
 """
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +17,7 @@ from .values import Side, SymbolRules
 
 @attrs.frozen(kw_only=True)
 class TradeReport:
-    """One trade of ours as the venue tells it. Identity: (symbol, trade_id). `commission` is an amount of `commission_asset`."""
+    """One trade of ours as the venue tells it. Identity: (symbol, trade_id). `commission` is in `commission_asset`."""
 
     symbol: str
     trade_id: int
@@ -190,12 +189,6 @@ class QuotesMoved:
     """The quote board changed since the last letter of this kind was consumed; `symbols` names what moved."""
 
     symbols: frozenset[str]
-
-
-class SnapshotScope(enum.StrEnum):
-    """What a snapshot covers."""
-
-    FULL = "full"
 
 
 @attrs.frozen(kw_only=True)

@@ -200,6 +200,10 @@ class Hand(Actor):
         task.add_done_callback(lambda done: self._task_done(done, coro.close))
         return task
 
+    async def pause(self, seconds: float) -> None:
+        """Let a task wait without holding the desk; ended like everything in a task by stop and restart."""
+        await asyncio.sleep(seconds)
+
     async def _guard(self, coro: Coroutine[Any, Any, None]) -> None:
         try:
             await coro

@@ -1,0 +1,113 @@
+"""What can be read of an engine while it runs: committed values, one at a time, never asked for."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from realtrading.actors.board import Board
+from realtrading.actors.breaker import book_of
+from realtrading.assembly import Parts
+from realtrading.domain.breaker import CircuitBreakerState
+from realtrading.domain.orders import RealOrder
+from realtrading.domain.positions import PositionBook, RealPosition
+from realtrading.errors import BadInput
+from realtrading.runtime.house import House
+
+
+class EngineState:
+    """The read-only half of `RealTradingEngine`."""
+
+    _house: House | None
+    _parts: Parts | None
+    _board: Board
+    _running: bool
+    _stopping: bool
+    _failure: str | None
+
+    # -- reading: committed values, never asked for ---------------------------
+
+    def settled(self, timeout_s: float = 5.0) -> bool:
+        """Wait until nothing is under way between the actors; False if that does not come in time."""
+        house, _ = self._running_house()
+        return house.settled(timeout_s)
+
+    @property
+    def is_running(self) -> bool:
+        """True between a successful start and stop or failure."""
+        return self._running
+
+    @property
+    def is_ready(self) -> bool:
+        """True while no cause keeps the whole account shut."""
+        return self._running and not self.circuit_breaker.is_open
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine cannot go on, or None."""
+        return self._failure
+
+    @property
+    def run(self) -> int:
+        """This run's number, the second part of every client id."""
+        return 0 if self._parts is None else self._parts.run
+
+    @property
+    def orders(self) -> Mapping[str, RealOrder]:
+        """Client id -> order: all live ones and the final ones not archived yet."""
+        return self._table("orders", "orders")
+
+    @property
+    def position_books(self) -> Mapping[str, PositionBook]:
+        """strategy/symbol -> the book with its lifetime totals."""
+        return self._table("positions", "positions")
+
+    @property
+    def positions(self) -> Mapping[str, RealPosition]:
+        """strategy/symbol -> open position, valued at the last quote."""
+        found = {}
+        for key, book in self.position_books.items():
+            if book.position is not None and book.quantity:
+                quote = self._board.get(book.symbol)
+                found[key] = book.position if quote is None else book.position.update_price(quote.last)
+        return found
+
+    @property
+    def balances(self) -> Mapping[str, Decimal]:
+        """Asset -> total by the house's own ledger."""
+        return {asset: line.total for asset, line in self._table("balances", "ledger").items()}
+
+    @property
+    def circuit_breaker(self) -> CircuitBreakerState:
+        """The seed's view of the breaker."""
+        return book_of(self._table("breaker", "breaker").get("state"), None).state
+
+    @property
+    def consecutive_errors(self) -> int:
+        """Errors of the venue in a row."""
+        return self.circuit_breaker.error_count
+
+    def why_not_ready(self) -> str:
+        """The open causes in words; empty when there is none."""
+        causes = book_of(self._table("breaker", "breaker").get("state"), None).causes
+        return "; ".join(f"{cause.kind} ({cause.scope}): {cause.detail}" for cause in causes)
+
+    @property
+    def house(self) -> House:
+        """The house itself, for doors and tests; raises `HouseError` before the start."""
+        return self._running_house()[0]
+
+    # -- inside ---------------------------------------------------------------
+
+    def _running_house(self) -> tuple[House, Parts]:
+        if self._house is None or self._parts is None:
+            raise BadInput("the engine is not started")
+        if self._stopping:
+            raise BadInput("the engine is stopped")
+        return self._house, self._parts
+
+    def _table(self, actor: str, table: str) -> Mapping[str, Any]:
+        return {} if self._house is None else self._house.tables(actor)[table].snapshot()
+
+    def _order(self, order_id: str) -> RealOrder | None:
+        return None if self._house is None else self._house.tables("orders")["orders"].get(order_id)
