@@ -248,7 +248,7 @@ def test_two_strategies_of_one_name_are_one_too_many() -> None:
 
 def test_a_strategy_may_live_in_a_file() -> None:
     """path.py:Class."""
-    assert settings(strategies=[strategy(use="/home/me/my strategy.py:Pacer")]).strategies[0].name == "pacer"
+    assert settings(strategies=[strategy(use="/srv/my strategy.py:Pacer")]).strategies[0].name == "pacer"
 
 
 def test_an_address_is_written_as_it_is_listened_on() -> None:
