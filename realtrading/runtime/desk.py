@@ -76,9 +76,7 @@ class Desk:
         """Give the desk a new thread; the old one can serve nobody any more."""
         old = self.shift
         old.held = True
-        self.retired_shifts = [
-            shift for shift in self.retired_shifts if shift.thread is not None and shift.thread.is_alive()
-        ]
+        self.retired_shifts = [shift for shift in self.retired_shifts if shift.thread is not None and shift.thread.is_alive()]
         self.retired_shifts.append(old)
         self.shift = self.new_shift()
         self.dismiss(old)

@@ -87,9 +87,7 @@ class Ward:
 class Endings:
     """Everything that follows when a life is over. Only the supervisor's thread comes here; `wards` is its list."""
 
-    def __init__(
-        self, house: Supervised, callbacks: Callbacks, dice: random.Random, start: Callable[[Mailbox], None]
-    ) -> None:
+    def __init__(self, house: Supervised, callbacks: Callbacks, dice: random.Random, start: Callable[[Mailbox], None]) -> None:
         self._house = house
         self._callbacks = callbacks
         self._dice = dice

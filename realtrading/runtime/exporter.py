@@ -101,16 +101,12 @@ class MetricsServer:
     Raises OSError at construction if the address cannot be had, ValueError if `listen` is no address.
     """
 
-    def __init__(
-        self, listen: str, registry: CollectorRegistry, health: Callable[[], tuple[bool, dict[str, Any]]]
-    ) -> None:
+    def __init__(self, listen: str, registry: CollectorRegistry, health: Callable[[], tuple[bool, dict[str, Any]]]) -> None:
         host, colon, port = listen.rpartition(":")
         if not colon or not host or not port.isdecimal():
             raise ValueError(f"{listen!r} is not host:port")
         self._server = _Server(host.strip("[]"), int(port), registry, health)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_S,), name="metrics-server", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="metrics-server", daemon=True)
         self._thread.start()
 
     @property
@@ -148,9 +144,7 @@ class _Server(ThreadingMixIn, TCPServer):
         if len(self._open) >= CONNECTIONS_MAX:
             self.shutdown_request(request)
             return
-        thread = threading.Thread(
-            target=self._serve, args=(request, client_address), name="metrics-request", daemon=True
-        )
+        thread = threading.Thread(target=self._serve, args=(request, client_address), name="metrics-request", daemon=True)
         self._open[thread] = request
         thread.start()
 

@@ -119,7 +119,7 @@ class House:
             self.supervisor.start(mailbox)
             if not self._wait_for(partial(self._settled_start, mailbox), deadline_mono) or mailbox.given_up:
                 self.stop(5.0)
-                raise HouseError(f"actor {mailbox.name} does not start: {', '.join(mailbox.failures) or 'no answer'}")
+                raise HouseError(f"actor {mailbox.name} does not start: {_seen(mailbox) or 'no answer'}")
         if self.seeded is None:
             self._ticker.open()
 
@@ -129,7 +129,7 @@ class House:
             self.supervisor.round()
             self.seeded.do_chores(self.seeded.shift)
             return True  # a failing start is tried again in later steps, as the injected clock allows
-        return mailbox.running or mailbox.given_up or (not mailbox.spec.critical and bool(mailbox.failures))
+        return mailbox.running or mailbox.given_up or (not mailbox.spec.critical and bool(_seen(mailbox)))
 
     def _wait_for(self, ready: Callable[[], bool], deadline_mono: float) -> bool:
         with self._news:
@@ -303,3 +303,7 @@ class House:
         kind = type(failure).__name__
         mailbox.failures[kind] = mailbox.failures.get(kind, 0) + 1
         log.error("%s: %s", mailbox.name, "".join(traceback.format_exception(failure)))
+
+
+def _seen(mailbox: Mailbox) -> str:
+    return ", ".join(kind for kind, count in mailbox.failures.items() if count)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from realtrading.runtime.post import Commit, PostOffice
 
 RECENT_LETTERS = 64
+FAILURES_KNOWN = ("Hang", "HouseError", "ThreadDied")  # exported at zero from the start; others as they come
 
 
 class Letter(NamedTuple):
@@ -138,7 +139,7 @@ class Mailbox:
         self.missed_told = 0
         self.set_aside = 0
         self.escalations = 0
-        self.failures: dict[str, int] = {}
+        self.failures: dict[str, int] = dict.fromkeys(FAILURES_KNOWN, 0)
         self.restarts: dict[str, int] = {"crash": 0, "hang": 0, "requested": 0}
         self.waits = Histogram()
         self.durations: dict[type, Histogram] = {}

@@ -97,9 +97,7 @@ class PostOffice:
             box.accept(letter, front=front)
         return letter
 
-    def plan(
-        self, mailbox: Mailbox, handled: tuple[Letter, ...], answer: Iterable[object], owns: tuple[type, ...]
-    ) -> Commit:
+    def plan(self, mailbox: Mailbox, handled: tuple[Letter, ...], answer: Iterable[object], owns: tuple[type, ...]) -> Commit:
         """Look up all an answer needs, so that carrying it out cannot fail. Raises HouseError without a route."""
         entries: list[Entry] = []
         outgoing: list[tuple[Mailbox, Letter]] = []

@@ -67,13 +67,9 @@ def actor_families(actors: tuple[ActorSnapshot, ...]) -> list[Family]:
     def each(name: str, kind: Kind, text: str, value: str) -> Family:
         return Family(PREFIX + name, kind, text, [({"actor": a.name}, getattr(a, value)) for a in actors])
 
-    failures = [
-        ({"actor": a.name, "exception": exception}, count) for a in actors for exception, count in a.failures.items()
-    ]
+    failures = [({"actor": a.name, "exception": exception}, count) for a in actors for exception, count in a.failures.items()]
     restarts = [({"actor": a.name, "cause": cause}, count) for a in actors for cause, count in a.restarts.items()]
-    durations = [
-        ({"actor": a.name, "message": message}, value) for a in actors for message, value in a.durations.items()
-    ]
+    durations = [({"actor": a.name, "message": message}, value) for a in actors for message, value in a.durations.items()]
     return [
         each("actor_alive", "gauge", "1 while an incarnation of the actor takes letters.", "alive"),
         Family(
@@ -88,9 +84,7 @@ def actor_families(actors: tuple[ActorSnapshot, ...]) -> list[Family]:
         each("actor_mailbox_dropped_total", "counter", "Letters dropped at a cap.", "dropped"),
         each("actor_letters_set_aside_total", "counter", "Letters that will not be tried again.", "set_aside"),
         each("actor_mailbox_wait_seconds", "histogram", "Time from put to the start of handling.", "waits"),
-        Family(
-            PREFIX + "actor_message_duration_seconds", "histogram", "Handling and commit of one message.", durations
-        ),
+        Family(PREFIX + "actor_message_duration_seconds", "histogram", "Handling and commit of one message.", durations),
         each("actor_heartbeat_timestamp_seconds", "gauge", "When the actor last showed progress.", "heartbeat_utc_s"),
         each("supervisor_escalations_total", "counter", "Times the supervisor gave up on the actor.", "escalations"),
     ]

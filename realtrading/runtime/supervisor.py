@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
+import traceback
 from collections import deque
 
 from realtrading.runtime.desk import Desk
 from realtrading.runtime.endings import Callbacks, Endings, Hang, Requested, Supervised, ThreadDied, Ward
 from realtrading.runtime.events import ActorRestarted, Backlog, Cause
 from realtrading.runtime.mailbox import Incarnation, Mailbox
-from realtrading.runtime.shift import Bell
+from realtrading.runtime.shift import Bell, Shift
 
 ROUND_S = 0.05
 LATE_S = 0.5
@@ -132,9 +134,8 @@ class Supervisor:
         if not still_there or not life.fence():  # it moved on, or it is committing right now
             shift.held = False
             return
-        self._replace_shift(
-            desk, life, "hang", Hang(f"{life.mailbox.name}: busy for more than {life.mailbox.spec.hang_s} s")
-        )
+        _log_stack(shift)
+        self._replace_shift(desk, life, "hang", Hang(f"{life.mailbox.name}: busy for more than {life.mailbox.spec.hang_s} s"))
 
     def _thread_died(self, desk: Desk) -> None:
         busy = desk.shift.busy
@@ -164,6 +165,7 @@ class Supervisor:
     def _fence_on_request(self, ward: Ward) -> None:
         life = ward.mailbox.incumbent
         if life is None or not life.running:
+            ward.wanted = False  # a successor is on its way anyway
             return
         shift = ward.desk.shift
         shift.held = True  # from here on it takes no new letter, so what `busy` says stays true until it is released
@@ -190,3 +192,10 @@ class Supervisor:
             ward.backlog_told = False
         if waiting > spec.hard_cap and spec.critical and not spec.drop_oldest and not mailbox.given_up:
             self._endings.give_up(ward, f"{waiting} letters wait, the hard cap is {spec.hard_cap}")
+
+
+def _log_stack(shift: Shift) -> None:
+    """Say where the hanging thread is: after the fence nobody can ask any more."""
+    ident = None if shift.thread is None else shift.thread.ident
+    frame = sys._current_frames().get(ident) if ident is not None else None
+    log.error("a thread hangs:\n%s", "".join(traceback.format_stack(frame)) if frame is not None else "(it just ended)")

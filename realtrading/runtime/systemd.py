@@ -15,13 +15,31 @@ class Notifier:
     A notification that cannot be delivered is dropped: it must never stop trading.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
         self._address = None if not address else ("\0" + address[1:] if address.startswith("@") else address)
+        self._watchdog_s = watchdog_s
+        self._watchdog: Watchdog | None = None
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Notifier:
-        """The notifier that `NOTIFY_SOCKET` names."""
-        return cls((os.environ if environ is None else environ).get("NOTIFY_SOCKET"))
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Notifier:
+        """The notifier that `NOTIFY_SOCKET` names, with the watchdog that `WATCHDOG_USEC` asks for."""
+        settings = os.environ if environ is None else environ
+        return cls(settings.get("NOTIFY_SOCKET"), watchdog_interval_s(settings))
+
+    def watch(self, healthy: Callable[[], bool]) -> None:
+        """Feed the watchdog from now until `close`, but only while `healthy()`. Without a watchdog nothing is started."""
+        if self._address is not None and self._watchdog_s is not None and self._watchdog is None:
+            self._watchdog = Watchdog(self, self._watchdog_s, healthy)
+
+    @property
+    def last_fed_utc_s(self) -> float | None:
+        """Wall time of the last feeding of the watchdog, None before the first."""
+        return None if self._watchdog is None else self._watchdog.last_fed_utc_s
+
+    def close(self) -> bool:
+        """Stop feeding the watchdog; True if its thread is gone."""
+        watchdog, self._watchdog = self._watchdog, None
+        return watchdog is None or watchdog.close()
 
     def send(self, *lines: str) -> bool:
         """Send `KEY=value` lines as one datagram; whether it was handed over."""

@@ -21,9 +21,7 @@ class WireShift(Shift):
 
     def __init__(self, office: Office) -> None:
         super().__init__(office)
-        self.loop: asyncio.AbstractEventLoop | None = (
-            None  # made when the desk opens, so that an unused house owns nothing
-        )
+        self.loop: asyncio.AbstractEventLoop | None = None  # made when the desk opens, so that an unused house owns nothing
         self.scheduled = False
 
 

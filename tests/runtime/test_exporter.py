@@ -122,6 +122,8 @@ class TestActors:
         books = ("actor", "books")
         for cause in ("crash", "hang", "requested"):
             assert found["realtrading_actor_restarts_total", (books, ("cause", cause))] == 0
+        for exception in ("Hang", "HouseError", "ThreadDied"):
+            assert found["realtrading_actor_failures_total", (books, ("exception", exception))] == 0
         assert found["realtrading_actor_message_duration_seconds_count", (books, ("message", "Job"))] == 0
         assert found["realtrading_actor_mailbox_wait_seconds_count", (books,)] == 0
         assert found["realtrading_supervisor_escalations_total", (books,)] == 0

@@ -328,15 +328,23 @@ def test_the_death_of_a_fatal_actor_freezes_the_house_at_once() -> None:
     assert house.mailbox("books").epoch == 1
 
 
-def test_a_hanging_fatal_actor_is_fatal_too() -> None:
-    """A journal that does not come back ends the process like one that fails."""
+@pytest.mark.parametrize("desk", ["money", "journal"])
+@pytest.mark.parametrize("kind", list(FaultKind))
+def test_a_fatal_actor_has_no_successor_whatever_ends_it(kind: FaultKind, desk: str) -> None:
+    """Every kind of end of a journal freezes the house within two seconds; what was posted before is not handled after."""
     recorder = Recorder()
-    house = villain_house(row("books", Books, hang_s=0.1, fatal=True), recorder=recorder)
+    house = villain_house(row("books", Books, desk, hang_s=0.1, fatal=True), row("ear", Listens, "own:ear"), recorder=recorder)
     house.start()
-    house.inject("books", FaultKind.HANG)
+    house.inject("books", kind)
+    house.post(Job(1))
     wait_until(lambda: recorder.fatal, 2, "on_fatal")
+    assert [name for name, _ in recorder.fatal] == ["books"]
     assert house.frozen
+    assert not house.healthy()
     assert house.stop()
+    assert booked(house) == {}
+    assert "heard" not in house.mailbox("ear").memory
+    assert house.mailbox("books").epoch == 1
 
 
 def test_without_closing_no_successor_runs() -> None:

@@ -37,7 +37,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
 
 def test_every_notification_has_systemds_words(manager: Manager) -> None:
     """READY, STATUS, RELOADING with its time, EXTEND_TIMEOUT, WATCHDOG and STOPPING, one datagram each."""
-    notifier = Notifier.from_environ({"NOTIFY_SOCKET": manager.address})
+    notifier = Notifier.from_environment({"NOTIFY_SOCKET": manager.address})
     assert notifier.extend_timeout(1.5)
     assert manager.next() == ["EXTEND_TIMEOUT_USEC=1500000"]
     assert notifier.ready("running 3 symbols")
@@ -58,7 +58,7 @@ def test_every_notification_has_systemds_words(manager: Manager) -> None:
 
 def test_without_a_manager_nothing_is_sent_and_nothing_raised(tmp_path: Path) -> None:
     """No NOTIFY_SOCKET, or one nobody listens on: the answer is only no."""
-    assert not Notifier.from_environ({}).ready()
+    assert not Notifier.from_environment({}).ready()
     assert not Notifier(str(tmp_path / "gone")).watchdog()
 
 
@@ -73,9 +73,7 @@ def test_without_a_manager_nothing_is_sent_and_nothing_raised(tmp_path: Path) ->
         ({}, None),
     ],
 )
-def test_the_watchdog_is_fed_at_half_its_time_and_only_if_it_is_ours(
-    environ: dict[str, str], interval_s: float | None
-) -> None:
+def test_the_watchdog_is_fed_at_half_its_time_and_only_if_it_is_ours(environ: dict[str, str], interval_s: float | None) -> None:
     """Half of WATCHDOG_USEC, unless WATCHDOG_PID names another process or there is no watchdog."""
     assert watchdog_interval_s(environ) == interval_s
 
@@ -120,3 +118,17 @@ def test_the_watchdog_is_fed_only_while_we_are_well(manager: Manager) -> None:
         assert manager.next() == ["WATCHDOG=1"]
     assert watchdog.close()
     assert set(threading.enumerate()) <= before
+
+
+def test_watch_feeds_until_close_if_the_environment_asks_for_it(manager: Manager) -> None:
+    """One call gives the daemon its watchdog; without WATCHDOG_USEC no thread is started."""
+    before = set(threading.enumerate())
+    notifier = Notifier.from_environment({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "20000"})
+    notifier.watch(lambda: True)
+    assert [manager.next(), manager.next()] == [["WATCHDOG=1"], ["WATCHDOG=1"]]
+    assert notifier.last_fed_utc_s is not None
+    assert notifier.close()
+    without = Notifier.from_environment({"NOTIFY_SOCKET": manager.address})
+    without.watch(lambda: True)
+    assert set(threading.enumerate()) <= before
+    assert (without.last_fed_utc_s, without.close()) == (None, True)
