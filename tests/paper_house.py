@@ -18,6 +18,7 @@ from realtrading.domain.events import (
     OrderCancelRequested,
     OrderDenied,
     OrderEvent,
+    OrderRejected,
     OrdersStated,
     OrderSubmitted,
     PositionClosed,
@@ -31,7 +32,9 @@ from realtrading.domain.positions import BookChange, PositionBook, book_order
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import QuotesMoved, RulesReported
 from realtrading.domain.values import EXACT, ZERO, Now, Quote, SymbolRules, plain
-from realtrading.runtime.mailbox import Tick
+from realtrading.runtime.actor import staffing
+from realtrading.runtime.mailbox import Incarnation, Mailbox, Tick
+from realtrading.runtime.spec import ActorSpec
 from realtrading.sim.errors import BinanceError
 from realtrading.sim.exchange import Exchange
 from realtrading.sim.fees import FeeSchedule
@@ -59,7 +62,8 @@ class PaperHouse:
     """Plays a tape, scaled to `seconds`, and carries messages between one strategy and the exchange.
 
     Each message takes one step of the clock, so orders, fills and positions are heard one after the other, as in the
-    real house. `deny` makes every order that comes while it is set an `OrderDenied`; `mute` answers nothing at all.
+    real house. While `refuse` is set every order is denied before it is sent, or rejected by the exchange; while `mute`
+    is set nothing is answered at all.
     """
 
     def __init__(self, tape: Tape, strategy: Strategy, *, seconds: float, funds: Decimal) -> None:
@@ -69,9 +73,8 @@ class PaperHouse:
         self.exchange.add_account(UID, {tape.quote: funds})
         self.market = Market(self.exchange, tape, self.symbol, seed=1)
         self.board = Board()
-        self.actor = StrategyActor(
-            factory=lambda: strategy, name="paper", symbols=(self.symbol,), prefix="rt", run=1, board=self.board
-        )
+        self.mailbox = Mailbox(ActorSpec("strategy:paper", StrategyActor, "own:paper"))
+        self.actor = self.incarnate(strategy)
         self.orders: dict[str, RealOrder] = {}
         self.book = PositionBook(strategy="paper", symbol=self.symbol, base=tape.base, quote=tape.quote)
         self.inbox: list[Any] = []
@@ -79,7 +82,7 @@ class PaperHouse:
         self.events: list[OrderEvent | OrderDenied | PositionEvent] = []
         self.sent: list[SubmitOrder | CancelOrder] = []
         self.live_max = 0
-        self.deny = False
+        self.refuse: type[OrderDenied | OrderRejected] | None = None
         self.mute = False
         self.begun_mono = self.now.mono
         self.market.open(self.ms)
@@ -88,6 +91,13 @@ class PaperHouse:
             OrdersStated(orders=()),
             PositionsStated(books=()),
         ]
+
+    def incarnate(self, strategy: Strategy) -> StrategyActor:
+        """A fresh actor on the mailbox that stays."""
+        with staffing(Incarnation(self.mailbox, 0)):
+            return StrategyActor(
+                factory=lambda: strategy, name="paper", symbols=(self.symbol,), prefix="rt", run=1, board=self.board
+            )
 
     @property
     def ms(self) -> int:
@@ -155,9 +165,13 @@ class PaperHouse:
             order_type=intent.order_type, now_utc=self.now.utc, quantity=intent.quantity, price=intent.price,
             time_in_force=intent.time_in_force, rests=intent.rests,
         )  # fmt: skip
-        if self.deny:
+        if self.refuse is OrderDenied:
             denied = attrs.evolve(order, state=OrderState.REJECTED)
             self.say(OrderDenied(order=denied, reason=Reason.BREAKER_STREAM_LOST, detail="the test says no"))
+            return
+        if self.refuse is OrderRejected:
+            self.say(OrderSubmitted(order=order))
+            self.say(OrderRejected(order=attrs.evolve(order, state=OrderState.REJECTED), reason="VENUE_REJECTED"))
             return
         self.orders[order.id] = order
         self.say(OrderSubmitted(order=order))
