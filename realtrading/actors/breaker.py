@@ -28,7 +28,7 @@ from realtrading.domain.events import (
     ReconciliationComplete,
 )
 from realtrading.domain.limits import RealTradingConfig
-from realtrading.domain.reasons import Reason
+from realtrading.domain.reasons import reason_of
 from realtrading.domain.reconciliation import DiscrepancyKind
 from realtrading.domain.reports import ClockMeasured, StreamLost
 from realtrading.domain.values import Now
@@ -103,7 +103,7 @@ class BreakerActor(MoneyKeeper):
     def rejected(self, message: OrderRejected, now: Now, draft: Draft) -> None:
         """A refusal: an error of the venue or an expected answer, by the table."""
         order = message.order
-        if rules.COUNTS_AS_ERROR.get(Reason(order.reason), True):
+        if rules.COUNTS_AS_ERROR[reason_of(order.reason)]:
             self.error(draft, message.reason, now)
         else:
             self.change(draft, f"probe {order.id} told nothing", lambda book: rules.probe_returned(book, order.id))

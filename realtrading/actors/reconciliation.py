@@ -28,6 +28,9 @@ ROUND_DEADLINE_S = 30.0
 AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a round is repeated because something was pending, suspected, unresolved or unanswered."""
 
+BETWEEN_S = 0.25
+"""Two rounds never follow each other faster: many wishes are one round's work."""
+
 
 @attrs.frozen(kw_only=True)
 class Round:
@@ -119,7 +122,8 @@ class ReconciliationActor(MoneyKeeper):
     def go_on(self, plan: Plan, now: Now, draft: Draft) -> None:
         """Start a round if one is wanted and possible; keep the plan."""
         wanted = bool(plan.wishes) and plan.round is None and plan.generation is not None
-        if wanted and now.mono >= plan.not_before_mono:
+        rested = plan.last_done_mono is None or now.mono - plan.last_done_mono >= BETWEEN_S
+        if wanted and rested and now.mono >= plan.not_before_mono:
             assert plan.generation is not None
             counter = plan.counter + 1
             token = f"round-{self.run}-{counter}"

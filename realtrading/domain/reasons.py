@@ -54,3 +54,15 @@ class Reason(enum.StrEnum):
     VENUE_CREDENTIALS = "VENUE_CREDENTIALS"
     VENUE_CLOCK = "VENUE_CLOCK"
     VENUE_PARAMETER = "VENUE_PARAMETER"
+
+
+_VENUE_WORDS = {
+    "INSUFFICIENT_BALANCES": Reason.VENUE_INSUFFICIENT_BALANCE,
+    "WOULD_MATCH_IMMEDIATELY": Reason.VENUE_WOULD_TAKE,
+}
+"""The venue's own words for a rejection (field `r` of a report) that have a code of ours."""
+
+
+def reason_of(text: str) -> Reason:
+    """The code of a rejected order's `reason`: our own, or the nearest to the venue's word."""
+    return Reason.__members__.get(text) or _VENUE_WORDS.get(text, Reason.VENUE_REJECTED)
