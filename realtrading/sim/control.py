@@ -69,7 +69,7 @@ class Control:
 
     def _step(self, given: Json) -> Json:
         trades = _whole(given, "trades", 1)
-        return {"played": self._floor.step(trades), **self._floor.state()}
+        return {"stepped": self._floor.step(trades), **self._floor.state()}
 
     def _start(self, given: Json) -> Json:
         self._floor.start_market()

@@ -82,8 +82,10 @@ def listen_of(text: str) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         raise SettingsError(f"--listen must be host:port with a port from 0 to 65535, got {text!r}")
+    # the name may stand for two addresses, and port 0 would then be two ports
+    host = "127.0.0.1" if host == "localhost" else host
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
