@@ -70,7 +70,9 @@ def _parsed(file: Path) -> dict[str, Any]:
     if not text.strip():
         raise _bad(file, "is empty (needed at least: [engine] symbols)")
     try:
-        return tomllib.loads(text, parse_float=Decimal)
+        data = tomllib.loads(text, parse_float=Decimal)
+        repr(data)  # a whole number too long to be written must fail here and not wherever it is shown
+        return data
     except RecursionError:
         raise _bad(file, "is not TOML: nested too deeply") from None
     except (ValueError, ArithmeticError) as error:  # TOMLDecodeError, an endless integer, an impossible exponent
@@ -100,7 +102,9 @@ def _settings(data: dict[str, Any], folder: Path, mistakes: list[Mistake]) -> Se
     given |= _journal(Table("journal", data.get("journal", {}), mistakes), folder)
     if given["symbols"] is None:  # unreadable, and said so: judge the rest as if the strategies' symbols stood there
         given["symbols"] = dict.fromkeys(symbol for strategy in given["strategies"] for symbol in strategy.symbols)
+    # named once is enough: what could not be read, and in strategies what they only have from [engine]
     places = {(mistake.section, mistake.key) for mistake in mistakes}
+    places |= {(f"strategy.{name}", "symbols") for name in _without_symbols(data.get("strategy"))}
     try:
         return Settings(**given)
     except BadSettings as error:
@@ -181,6 +185,13 @@ def _strategies(
         chosen = own if own is not None else symbols  # a strategy without a list of its own trades all of the engine's
         found.append(StrategySettings(name=name, use=use or "", symbols=chosen or (), config=config))
     return found
+
+
+def _without_symbols(data: object) -> list[str]:
+    """Names of the strategies that trade all of the engine's symbols."""
+    if not isinstance(data, dict):
+        return []
+    return [name for name, inner in data.items() if isinstance(inner, dict) and "symbols" not in inner]
 
 
 def _metrics(table: Table) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def _amount_or_raw(value: Any) -> Any:
     """An exact amount, or the thing itself, so that `__attrs_post_init__` can name every bad field at once."""
     try:
         return amount(value)
-    except BadAmount:
+    except ValueError:  # no amount, or a whole number too long to be written
         return value
 
 
@@ -155,7 +155,10 @@ def _shown(value: object) -> str:
     if isinstance(value, Decimal):
         text = plain(value) if value.is_finite() and value.adjusted() < 20 else str(value)
     else:
-        text = repr(value)
+        try:
+            text = repr(value)
+        except ValueError:
+            text = "a number too long to be written"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

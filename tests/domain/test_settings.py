@@ -129,6 +129,13 @@ def test_a_mistake_says_what_is_there_and_what_is_allowed() -> None:
     )
 
 
+def test_a_number_too_long_to_be_written_is_still_named() -> None:
+    """Python itself refuses to write it out."""
+    with pytest.raises(BadSettings) as caught:
+        RealTradingConfig(max_positions=10**5000, max_daily_loss_usdt=10**5000)
+    assert str(caught.value).count("a number too long to be written (allowed: ") == 2
+
+
 def test_limits_do_not_change() -> None:
     """A config is a value: two engines in one process cannot disturb each other."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -227,6 +227,7 @@ def test_an_endless_file_is_not_read_to_the_end(file: Path) -> None:
         ("\0\n", "line 1"),
         ("a = " + "[" * 50_000, "nested too deeply"),
         ("a = " + "9" * 10_000, "Exceeds the limit"),
+        ("[limits]\nmax_positions = 0x" + "f" * 10_000, "Exceeds the limit"),
         ("a = 1e99999999999999999999\n", ""),
     ],
 )
@@ -246,6 +247,11 @@ ONE_MISTAKE = {
     LEAST + 'mode = "tesnet"': (
         "[engine] mode: 'tesnet', did you mean 'testnet'? (allowed: simulated, testnet, binance-demo, observe, live)"
     ),
+    '[strategy.a]\nuse = "a:B"': '[engine] symbols: missing or empty (allowed: a list such as ["BTCUSDT"])',
+    '[engine]\nsymbols = ["btc"]\n[strategy.a]\nuse = "a:B"': (
+        "[engine] symbols: 'btc' (allowed: capitals such as \"BTCUSDT\")"
+    ),
+    '[engine]\nsymbols = 5\n[strategy.a]\nuse = "a:B"': '[engine] symbols: 5 (allowed: a list such as ["BTCUSDT"])',
     "[engine]\nsymbols = 5": '[engine] symbols: 5 (allowed: a list such as ["BTCUSDT"])',
     "[engine]\nsymbols = [5]": '[engine] symbols: [5] (allowed: a list such as ["BTCUSDT"])',
     LEAST + "prefix = true": "[engine] prefix: True (allowed: text in quotes)",
