@@ -62,7 +62,7 @@ def refused(self: OrdersActor, message: PlacementRefused, now: Now, draft: Draft
 def reject(draft: Draft, order: RealOrder, now: Now, reason: Reason, text: str) -> None:
     """End an order that certainly never lived."""
     submitted(draft, order, now)
-    order = attrs.evolve(order, state=OrderState.REJECTED, reason=str(reason), updated_at=now.utc)
+    order = order.moved(OrderState.REJECTED, now.utc, str(reason))
     draft.say(OrderRejected(order=order, reason=text))
     draft.say(OrderWatched(id=order.id, watch=None))
 
@@ -75,9 +75,12 @@ def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft
 
 
 def doubt(draft: Draft, order: RealOrder, now: Now, detail: str) -> None:
-    """Make an order Unknown and begin to ask."""
+    """Make a pending order Unknown (an unknown one stays so) and begin to ask."""
     submitted(draft, order, now)
-    order = attrs.evolve(order, state=OrderState.UNKNOWN, updated_at=now.utc)
+    if order.state is OrderState.UNKNOWN:
+        ask(draft, order, now)
+        return
+    order = order.moved(OrderState.UNKNOWN, now.utc)
     draft.say(OrderUnknown(order=order, detail=detail))
     draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono)))
     ask(draft, order, now)
@@ -89,7 +92,7 @@ def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Dra
     order = find(draft, report)
     if order is not None:
         tell(draft, merge(order, report, now.utc), now)
-    elif is_ours(report.client_id, self.prefix):
+    elif is_ours(report.client_id, self.prefix) and draft.row("orders", report.client_id) is None:
         if not known_already(draft, report):
             adopt(draft, report, now)
     elif report.trades:
@@ -211,7 +214,7 @@ def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -
         return
     report = message.report
     order = find(draft, report)
-    if order is None and is_ours(report.client_id, self.prefix):
+    if order is None and is_ours(report.client_id, self.prefix) and draft.row("orders", report.client_id) is None:
         order = adopt(draft, report, now)
     if order is not None:
         tell(draft, merge_trades(order, trades, now.utc), now, "found by its trade")

@@ -75,8 +75,10 @@ VALID_S = 5.0
 """An order that is not signed this long after it was admitted is not signed any more: its price is old."""
 
 UNRECORDED_S = 3600.0
-ARCHIVE_AFTER = timedelta(hours=1)
-SWEEP_EVERY_S = 1.0
+"""Before the record there is nothing to ask about: the watch of such an order is never due."""
+
+ARCHIVE_AFTER = timedelta(seconds=60)
+"""A final order stays so long, and until the trade cursor has passed its last fill; then its rows stop growing ours."""
 
 
 class OrdersActor(MoneyKeeper):
