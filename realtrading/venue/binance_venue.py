@@ -65,7 +65,8 @@ class BinanceVenue:
         self._utc = utc
         self._mono = mono
         self._wire = Wire(urls, key, secret, gauges=self.gauges, utc=utc, mono=mono, on_request=on_request)
-        self._lookups = Lookups(self._wire.get)
+        self._lookups = Lookups(self._wire.get_in_turn)
+        self._fates = Lookups(self._wire.get)
         self._quotes: set[QuoteStream] = set()
 
     # -- connection -----------------------------------------------------------------
@@ -193,14 +194,14 @@ class BinanceVenue:
 
     async def _look_up(self, command: QueryOrder) -> OrderLookedUp:
         asked_at = self._wire.clock.now()
-        report = await self._lookups.order(command.symbol, command.exchange_order_id, command.id)
+        report = await self._fates.order(command.symbol, command.exchange_order_id, command.id)
         in_history = None
         if command.prove:
             listed = await self._listed(command, report)
             in_history, report = listed is not None, report or listed
         trades: tuple[TradeReport, ...] = ()
         if report is not None and report.executed_quantity:
-            trades = await self._lookups.trades_of(command.symbol, report.exchange_order_id)
+            trades = await self._fates.trades_of(command.symbol, report.exchange_order_id)
         return OrderLookedUp(
             id=command.id,
             report=report,
@@ -212,8 +213,8 @@ class BinanceVenue:
 
     async def _listed(self, command: QueryOrder, report: ExecutionReport | None) -> ExecutionReport | None:
         created_at = self.server_time(command.created_at)
-        found = await self._lookups.open_orders(command.symbol)
-        found += await self._lookups.orders_since(command.symbol, created_at, self._wire.clock.now())
+        found = await self._fates.open_orders(command.symbol)
+        found += await self._fates.orders_since(command.symbol, created_at, self._wire.clock.now())
         known = report.exchange_order_id if report is not None else command.exchange_order_id
         for each in found:
             if each.client_id == command.id or each.exchange_order_id == known:

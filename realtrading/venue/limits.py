@@ -19,7 +19,7 @@ _SILENCE_MAX = timedelta(days=3)
 _UNSAID_S = {429: 10, 418: 120}
 """Seconds of silence when the venue refuses without saying for how long; 120 is the shortest ban."""
 READS_SHARE = 0.8
-"""Reads stop at this share of the minute's weight: what is left belongs to orders and cancels."""
+"""Routine reads stop at this share of the minute's weight: what is left belongs to orders, cancels and their fates."""
 _MINUTE_S = 60
 
 

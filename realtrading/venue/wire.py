@@ -131,11 +131,14 @@ class Wire:
         return answer
 
     async def get(self, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:
-        """Send a GET, within the share of the weight that reads may have."""
-        # the clock's question is nearly free, and without it nothing else can be asked
-        if path != "time" and self.limits.reads_are_over():
-            return Answer(status=0, failure=Failure.SILENCED, message="this minute's weight for reads is used up")
+        """Send a GET, whatever weight is left: for the clock, and for the fate of one order."""
         return await self.send_again_on_time("get", path, params, signed=signed)
+
+    async def get_in_turn(self, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:
+        """Send a GET only within the share of the weight that routine reads may have."""
+        if self.limits.reads_are_over():
+            return Answer(status=0, failure=Failure.SILENCED, message="this minute's weight for routine reads is used up")
+        return await self.get(path, params, signed=signed)
 
     async def send_again_on_time(
         self, method: str, path: str, params: Mapping[str, str | int], *, signed: bool = True
@@ -157,7 +160,10 @@ class Wire:
     def _tell(self, endpoint: str, method: str, answer: Answer, began: float) -> None:
         status = f"{answer.status // 100}xx" if answer.status else "none"
         seconds = self._mono() - began
-        self._on_request(RequestSeen(endpoint=endpoint, method=method, status=status, code=answer.code, seconds=seconds))
+        try:
+            self._on_request(RequestSeen(endpoint=endpoint, method=method, status=status, code=answer.code, seconds=seconds))
+        except Exception:  # an answer about money is worth more than a metric
+            _log.exception("the metrics did not take a request")
 
     # -- clock ----------------------------------------------------------------------
 
@@ -209,6 +215,9 @@ class Wire:
                 self._retire("not connected")
         self.limits.note_answer(answer)
         self._tell(_SUBSCRIBE, "WS", answer, began)
+        if answer.code == CLOCK_CODE:
+            # whoever connects next must find a clock that is right
+            await asyncio.wait([self.measure_soon()])
         if not opened:
             self.refuse("connect to the user stream", answer)
         self._stream = stream
@@ -222,8 +231,8 @@ class Wire:
             raise VenueRefused(sentence, code=answer.code)
         if outcome is Outcome.THROTTLED:
             until = self.limits.silent_until()
-            raise VenueThrottled(sentence, retry_at_ms=None if until is None else to_ms(until))
-        raise VenueUnknown(sentence)
+            raise VenueThrottled(sentence, retry_at_ms=None if until is None else to_ms(until)) from None
+        raise VenueUnknown(sentence) from None
 
     def _retire(self, detail: str) -> None:
         """Give the present client up: its stream at once, its REST session when the last answer is in."""

@@ -194,10 +194,10 @@ class Heard:
 
 async def until(condition: Callable[[], Any], what: str, deadline_s: float = 10.0) -> Any:
     """The first truthy result of `condition`, asked on every turn of the loop; fails after `deadline_s` seconds."""
-    ends_at = time.monotonic() + deadline_s
+    ends_at, never = time.monotonic() + deadline_s, asyncio.get_running_loop().create_future()
     while not (result := condition()):
         assert time.monotonic() < ends_at, f"not within {deadline_s} s: {what}"
-        await asyncio.sleep(0.001)
+        await asyncio.wait([never], timeout=0.001)
     return result
 
 

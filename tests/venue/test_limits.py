@@ -11,7 +11,10 @@ from realtrading.domain.reports import (
     OrderLookedUp,
     PlacementRefused,
 )
-from realtrading.errors import VenueThrottled
+from realtrading.errors import VenueRefused, VenueThrottled
+from realtrading.venue.answers import Answer
+from realtrading.venue.limits import Limits
+from realtrading.venue.port import VenueGauges
 from venue.loopback import CANCEL, ROW, SYMBOL, full_answer, order, query, run, snap, stage, until
 
 ERROR = {"code": -2010, "msg": "Account has insufficient balance for requested action."}
@@ -62,8 +65,8 @@ def test_too_many_orders_silence_only_orders() -> None:
     run(scenario())
 
 
-def test_counts_are_read_from_every_answer_and_reads_leave_a_reserve() -> None:
-    """Headers of refusals count too; at 80 % of the minute's weight reads stop and orders go on."""
+def test_counts_are_read_from_every_answer_and_routine_reads_leave_a_reserve() -> None:
+    """Headers of refusals count too; at 80 % of the minute's weight snapshots stop, orders and their lookups go on."""
 
     async def scenario() -> None:
         async with stage() as on:
@@ -74,16 +77,20 @@ def test_counts_are_read_from_every_answer_and_reads_leave_a_reserve() -> None:
             assert on.venue.gauges.maximum == {"weight_1m": 6000}
             headers = {"x-mbx-used-weight-1m": "4800", "X-MBX-ORDER-COUNT-10S": "7", "X-MBX-ORDER-COUNT-1D": "x"}
             on.exchange.answer("POST", "order", ERROR, 400, headers)
+            on.exchange.answer("GET", "order", ROW)
             # the minute may turn between the two requests, which frees the reads again
             for _ in range(2):
                 minute = datetime.now(UTC).minute
                 await on.venue.place(order())
-                answer = await on.venue.query(query())
+                asked = len(on.exchange.asked)
+                answer = await on.venue.snapshot(snap())
                 if datetime.now(UTC).minute == minute:
                     break
             assert on.venue.gauges.used == {"weight_1m": 4800, "orders_10s": 7}
             assert isinstance(answer, LookupFailed)
-            assert on.exchange.count("GET", "order") == 0
+            assert "used up" in answer.detail
+            assert len(on.exchange.asked) == asked
+            assert isinstance(await on.venue.query(query()), OrderLookedUp)
             assert isinstance(await on.venue.place(order()), PlacementRefused)
 
     run(scenario())
@@ -130,3 +137,75 @@ def test_a_refused_timestamp_is_measured_again() -> None:
             assert (on.exchange.count("GET", "order"), on.exchange.count("DELETE", "order")) == (2, 2)
 
     run(scenario())
+
+
+def test_a_refused_subscription_time_is_measured_before_the_next_try() -> None:
+    """Connecting with a wrong clock fails, and the next try finds it right."""
+
+    async def scenario() -> None:
+        async with stage(connected=False) as on:
+            on.exchange.clock_ahead_ms = 30_000
+            good = on.exchange.subscribe_reply
+            on.exchange.subscribe_reply = {"status": 400, "error": {"code": -1021, "msg": "Timestamp is outside."}}
+            with pytest.raises(VenueRefused, match="-1021"):
+                await on.venue.connect(1, on.heard)
+            on.exchange.subscribe_reply = good
+            await on.venue.connect(2, on.heard)
+            stamps = [each["params"]["timestamp"] for each in on.exchange.said]
+            assert 29_000 < stamps[1] - stamps[0] < 40_000
+
+    run(scenario())
+
+
+def limits_at(now: list[datetime]) -> tuple[Limits, VenueGauges]:
+    """Limits whose clock is the one item of `now`."""
+    gauges = VenueGauges()
+    return Limits(gauges, lambda: now[0]), gauges
+
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (Answer(status=429, code=-1003, retry_after_s=7), 7),
+        (Answer(status=429, code=-1003), 10),
+        (Answer(status=418, code=-1003), 120),
+        (Answer(status=418, code=-1003, retry_after_s=10**9), 3 * 86400),
+        (Answer(status=418, code=-1003, message=f"IP banned until {int(NOON.timestamp() * 1000) + 5000}."), 5),
+        (Answer(status=429, code=-1003, retry_at_ms=int(NOON.timestamp() * 1000) + 6000), 6),
+        (Answer(status=429, code=-1015, retry_after_s=3), 3),
+        (Answer(status=429, code=-1015), None),
+        (Answer(status=403), None),
+        (Answer(status=503, retry_after_s=9), None),
+        (Answer(status=200, payload={}), None),
+    ],
+    ids=str,
+)
+def test_how_long_a_silence_lasts(answer: Answer, seconds: int | None) -> None:
+    """Header, text, epoch or a careful default; absurd wishes are capped at the longest documented ban."""
+    now = [NOON]
+    limits, gauges = limits_at(now)
+    limits.note_answer(answer)
+    if seconds is None:
+        assert limits.silent_until() is None
+        return
+    assert limits.silent_until() == gauges.silent_until_utc == NOON + timedelta(seconds=seconds)
+    limits.note_answer(Answer(status=429, code=-1003, retry_after_s=1))
+    assert limits.silent_until() == NOON + timedelta(seconds=seconds)
+    now[0] = NOON + timedelta(seconds=seconds)
+    assert limits.silent_until() is None
+
+
+def test_used_weight_is_forgotten_with_its_minute() -> None:
+    """A full minute stops routine reads only until the clock shows the next one."""
+    now = [NOON + timedelta(seconds=58)]
+    limits, _gauges = limits_at(now)
+    limits.note_headers({"X-MBX-USED-WEIGHT-1M": "5000"})
+    assert not limits.reads_are_over()
+    row = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}
+    limits.note_maximum([row])
+    assert limits.reads_are_over()
+    now[0] = NOON + timedelta(seconds=61)
+    assert not limits.reads_are_over()

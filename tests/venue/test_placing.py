@@ -302,7 +302,7 @@ def test_closing_ends_what_is_on_its_way_as_unknown() -> None:
         async with stage() as on:
 
             async def never(request: web.Request) -> web.StreamResponse:
-                await asyncio.sleep(3600)
+                await asyncio.Event().wait()
                 return web.Response()
 
             on.exchange.do("POST", "order", never)

@@ -117,7 +117,9 @@ def test_an_announced_shutdown_returns(shutdown: str) -> None:
             on.exchange.answer("GET", "ticker/24hr", TICKER)
             task = await watching(on, [])
             await on.exchange.market[0].send_str(shutdown)
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait([task], timeout=5)
+            assert task.done()
+            assert task.exception() is None
 
     run(scenario())
 
@@ -129,7 +131,10 @@ def test_an_old_watch_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with stage(connected=False) as on:
             on.exchange.answer("GET", "ticker/24hr", TICKER)
-            await asyncio.wait_for(await watching(on, []), 5)
+            task = await watching(on, [])
+            await asyncio.wait([task], timeout=5)
+            assert task.done()
+            assert task.exception() is None
 
     run(scenario())
 

@@ -309,6 +309,9 @@ def test_a_refused_subscription(reply: dict[str, Any], error: type[Exception], m
             await fails_to_connect(on, error, match)
             on.exchange.subscribe_reply = good
             await on.venue.connect(2, on.heard)
+            await on.exchange.event(position(3))
+            await until(lambda: on.heard.reports, "an event")
+            assert numbers(on.heard) == [3]
 
     run(scenario())
 
@@ -323,6 +326,7 @@ def test_a_subscription_whose_connection_is_cut() -> None:
             await until(lambda: on.exchange.said, "the subscription")
             on.exchange.cut()
             await connecting
+            assert len(on.exchange.sockets) == 1
 
     run(scenario())
 
