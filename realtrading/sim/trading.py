@@ -131,7 +131,12 @@ class Trading:
         if not order.is_buy:
             return order.qty
         if order.type == "MARKET":
-            return self.matcher.reach(pair, order).cost
+            reach = self.matcher.reach(pair, order)
+            # a quantity beyond the book must be affordable too: its rest is valued at the average price
+            rest = (order.qty - reach.qty) * (pair.average_price(now_ms) or ZERO)
+            if reach.cost + rest > self.core.ledger.accounts[order.uid].free(pair.rules.quote):
+                raise errors.insufficient_balance()
+            return reach.cost
         return reserve(order.price, order.qty)
 
     def _size_by_quote(self, pair: Pair, order: Order, amount: Decimal, now_ms: int) -> Decimal:
