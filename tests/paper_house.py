@@ -46,6 +46,7 @@ from realtrading.venue.translate import execution_from_event
 UID = 7
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP_S = 0.02
+HEARD_PER_STEP = 3
 
 
 def rules_of(exchange: Exchange, symbol: str) -> SymbolRules:
@@ -61,8 +62,8 @@ def rules_of(exchange: Exchange, symbol: str) -> SymbolRules:
 class PaperHouse:
     """Plays a tape, scaled to `seconds`, and carries messages between one strategy and the exchange.
 
-    Each message takes one step of the clock, so orders, fills and positions are heard one after the other, as in the
-    real house. While `refuse` is set every order is denied before it is sent, or rejected by the exchange; while `mute`
+    Only a few messages are heard per step of the clock, so what is heard lags behind what has happened, as in the real
+    house. While `refuse` is set every order is denied before it is sent, or rejected by the exchange; while `mute`
     is set nothing is answered at all.
     """
 
@@ -115,7 +116,7 @@ class PaperHouse:
             self.step()
 
     def step(self) -> None:
-        """One step: the tape moves, the exchange gets what was sent, the strategy hears one message, then quotes."""
+        """One step: the tape moves, the exchange gets what was sent, the strategy hears of it, then quotes."""
         self.now = Now(mono=self.now.mono + STEP_S, utc=self.now.utc + timedelta(seconds=STEP_S))
         passed = (self.now.mono - self.begun_mono) / self.seconds
         self.market.play_until(int(passed * self.tape.span_ms), self.ms)
@@ -124,8 +125,9 @@ class PaperHouse:
             for command in outbox:
                 self.carry(command)
             self.hear_exchange()
-        if self.inbox:
-            self.tell(self.inbox.pop(0))
+        heard, self.inbox = self.inbox[:HEARD_PER_STEP], self.inbox[HEARD_PER_STEP:]
+        for message in heard:
+            self.tell(message)
         self.tell(QuotesMoved(symbols=frozenset({self.symbol})))
         if round(self.now.mono / STEP_S) % 12 == 0:
             self.tell(Tick("strategy:paper"))

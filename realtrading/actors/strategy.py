@@ -7,7 +7,14 @@ from functools import partial
 from typing import Any
 
 from realtrading.domain.commands import StopStrategies
-from realtrading.domain.events import OrderDenied, OrderEvent, OrdersStated, PositionEvent, PositionsStated
+from realtrading.domain.events import (
+    OrderDenied,
+    OrderEvent,
+    OrdersStated,
+    PositionCut,
+    PositionEvent,
+    PositionsStated,
+)
 from realtrading.domain.reports import QuotesMoved, RulesReported
 from realtrading.domain.values import EXACT, Now
 from realtrading.errors import HouseError
@@ -76,7 +83,7 @@ class StrategyActor(Hand):
                 self._call(strategy, context, call)
             if self.fenced:  # the successor's view must not learn of orders that will never leave
                 return ()
-            self.view.ask(context.proposed().values(), now.mono)
+            self.view.note_asked(context.proposed().values(), now.mono)
             said = context.outbox()
             context.begin(now)
             return said
@@ -95,6 +102,9 @@ class StrategyActor(Hand):
                 view.hear_denied(message)
             else:
                 view.hear_order(message)
+        elif isinstance(message, PositionCut):
+            if message.book.strategy == self.strategy_name:
+                view.hear_book(message.book)
         elif isinstance(message, OrdersStated):
             view.hear_orders(message, now.mono)
         elif isinstance(message, PositionsStated):

@@ -35,7 +35,8 @@ EXIT_MARGIN = Decimal("1.2")
 """The venue values a market order at a past average, not at the quote: what is close to its minimum is kept."""
 
 LAST_MARGIN = Decimal("1.02")
-DEEP = Decimal("0.998")
+EIGHT_PLACES = Decimal("1e-8")
+DEEP = Decimal("0.99")
 ROUND_STEPS = 1000
 """Fees are tenths of a percent: of a multiple of so many steps the fee is whole steps too, and no dust stays behind."""
 
@@ -48,7 +49,7 @@ class How(enum.Enum):
     """The kinds of order it uses."""
 
     MARKET = "market"
-    REST = "a limit at the own side's best price"
+    REST = "a limit that leads its side of the book"
     DEEP = "a limit too far away to be met"
 
 
@@ -65,17 +66,17 @@ SMALL, LARGE = Decimal("0.3"), Decimal("0.9")
 CYCLE = (
     Move(Side.BUY, How.MARKET, SMALL),
     Move(Side.SELL, How.MARKET),
-    Move(Side.BUY, How.MARKET, SMALL),
-    Move(Side.SELL, How.MARKET),
+    Move(Side.BUY, How.DEEP, SMALL),
     Move(Side.BUY, How.MARKET, LARGE),
     Move(Side.SELL, How.REST),
     Move(Side.SELL, How.MARKET),
-    Move(Side.BUY, How.DEEP, SMALL),
+    Move(Side.BUY, How.MARKET, SMALL),
+    Move(Side.SELL, How.MARKET),
     Move(Side.BUY, How.REST, LARGE),
     Move(Side.SELL, How.REST),
     Move(Side.SELL, How.MARKET),
 )
-"""Two quick round trips; one that leaves patiently; an order to be cancelled; one that enters and leaves patiently."""
+"""A quick round trip; an order to be cancelled; a trip that leaves patiently; a quick one; one patient both ways."""
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +106,7 @@ class Pacer(Strategy):
         for symbol in ctx.symbols:
             rules = ctx.rules(symbol)
             if rules is not None and self.config.budget * SMALL < rules.notional_min * ENTRY_MARGIN:
-                least = round_up(ratio(rules.notional_min * ENTRY_MARGIN, SMALL), Decimal("1e-8"))
+                least = round_up(ratio(rules.notional_min * ENTRY_MARGIN, SMALL), EIGHT_PLACES)
                 raise ValueError(
                     f"a budget of {plain(self.config.budget)} {rules.quote} is too small for {symbol}, "
                     f"it takes {plain(least)}"
@@ -206,7 +207,7 @@ class Lane:
 
     def sell(self, ctx: Context, rules: SymbolRules, quote: Quote, how: How, margin: Decimal) -> bool:
         """All that can be sold."""
-        price = quote.bid if how is How.MARKET else ctx.round_price(self.symbol, quote.ask, up=True)
+        price = quote.bid if how is How.MARKET else leading(quote, rules.tick, Side.SELL)
         quantity = self.fitting(ctx, rules, how, max(ctx.position(self.symbol), ZERO))
         if quantity < rules.quantity_min or quantity <= ZERO or quantity * price < rules.notional_min * margin:
             return False
@@ -219,14 +220,16 @@ class Lane:
     def buy(self, ctx: Context, rules: SymbolRules, quote: Quote, move: Move) -> bool:
         """For the move's share of the budget, as far as there is room."""
         price = quote.ask
-        if move.how is not How.MARKET:
-            price = ctx.round_price(self.symbol, quote.bid * (DEEP if move.how is How.DEEP else 1))
+        if move.how is How.REST:
+            price = leading(quote, rules.tick, Side.BUY)
+        elif move.how is How.DEEP:
+            price = ctx.round_price(self.symbol, quote.bid * DEEP)
         if price <= ZERO or price < rules.price_min:
             return False
         room = self.config.budget - max(ctx.position(self.symbol), ZERO) * quote.ask
-        quantity = self.worth(ctx, rules, price, min(self.config.budget * move.share, room))
-        quantity = self.fitting(ctx, rules, move.how, quantity)
-        if quantity < rules.quantity_min or quantity * price < rules.notional_min * ENTRY_MARGIN:
+        wanted = self.worth(rules, price, min(self.config.budget * move.share, room))
+        quantity = self.fitting(ctx, rules, move.how, wanted)
+        if quantity * price > room or quantity < rules.quantity_min or quantity * price < rules.notional_min:
             return False
         if move.how is How.MARKET:
             ctx.buy(self.symbol, quantity=quantity)
@@ -234,14 +237,13 @@ class Lane:
             ctx.buy(self.symbol, quantity=quantity, price=price, time_in_force=TimeInForce.GTC, rests=True)
         return self.proposed(ctx, move.how)
 
-    def worth(self, ctx: Context, rules: SymbolRules, price: Decimal, value: Decimal) -> Decimal:
-        """The quantity that `value` buys, in round numbers of steps if that is enough for an entry."""
-        quantity = ctx.round_quantity(self.symbol, ratio(max(value, ZERO), price))
-        if not rules.step:
-            return quantity
-        round_quantity = round_down(quantity, rules.step * ROUND_STEPS)
-        enough = round_quantity * price >= rules.notional_min * ENTRY_MARGIN and round_quantity > ZERO
-        return round_quantity if enough else quantity
+    def worth(self, rules: SymbolRules, price: Decimal, value: Decimal) -> Decimal:
+        """The quantity that `value` buys, in round numbers of steps if they are enough, but not less than an entry."""
+        step = max(rules.step, rules.market_step) or EIGHT_PLACES
+        least = round_up(ratio(rules.notional_min * ENTRY_MARGIN, price), step)
+        exact = ratio(max(value, ZERO), price)
+        in_round_steps = round_down(exact, step * ROUND_STEPS)
+        return in_round_steps if in_round_steps >= least else max(round_down(exact, step), least)
 
     def fitting(self, ctx: Context, rules: SymbolRules, how: How, quantity: Decimal) -> Decimal:
         """`quantity` cut to the steps, and to what the venue takes at most."""
@@ -253,3 +255,10 @@ class Lane:
         self.patience_s = self.config.patience / 3 if how is How.DEEP else self.config.patience
         self.resume_mono = ctx.now.mono + self.config.pause
         return True
+
+
+def leading(quote: Quote, tick: Decimal, side: Side) -> Decimal:
+    """The price one tick better than the best of its side, or that best price when there is no room in between."""
+    if quote.ask - quote.bid <= tick:
+        return quote.bid if side is Side.BUY else quote.ask
+    return quote.bid + tick if side is Side.BUY else quote.ask - tick

@@ -70,7 +70,7 @@ class View:
 
     # -- asking ---------------------------------------------------------------
 
-    def ask(self, orders: Iterable[RealOrder], now_mono: float) -> None:
+    def note_asked(self, orders: Iterable[RealOrder], now_mono: float) -> None:
         """These proposals are about to leave."""
         for order in orders:
             self.asked[order.id] = (order, now_mono)

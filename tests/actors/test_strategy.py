@@ -21,6 +21,7 @@ from realtrading.domain.events import (
     OrdersStated,
     OrderSubmitted,
     PositionClosed,
+    PositionCut,
     PositionOpened,
     PositionsStated,
 )
@@ -302,6 +303,16 @@ def test_totals_are_taken_as_they_are() -> None:
     assert (stage.ctx.orders, stage.ctx.position(BTC)) == ((other,), D(0))
     stage.hear(PositionsStated(books=(opened(filled(an_order())).book,)))
     assert stage.ctx.position(BTC) == D("0.999")
+
+
+def test_a_cut_position_is_seen_by_its_own_strategy_only() -> None:
+    """Coins that left the wallet leave the view, of the strategy whose position was cut."""
+    stage = holding_one()
+    stage.hear(PositionCut(book=attrs.evolve(a_book(), strategy="other"), detail=""))
+    assert stage.ctx.position(BTC) == D("0.999")
+
+    stage.hear(PositionCut(book=a_book(), detail=""))
+    assert stage.ctx.position(BTC) == D(0)
 
 
 def test_a_proposal_on_its_way_survives_a_total_that_is_older() -> None:

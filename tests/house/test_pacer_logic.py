@@ -49,7 +49,7 @@ MARKETS: dict[str, Callable[[], Tape]] = {
 }  # fmt: skip
 
 
-def house(tape: Tape, *, smallest_orders: int = 20) -> PaperHouse:
+def house(tape: Tape, *, smallest_orders: int = 100) -> PaperHouse:
     """Pacer on the tape, with a budget of so many smallest orders."""
     budget = tape.rules().min_notional * smallest_orders
     return PaperHouse(tape, Pacer(PacerConfig(budget=budget)), seconds=SPAN_S, funds=budget * 2)
@@ -102,7 +102,7 @@ def test_it_trades_every_way_on_any_market_and_ends_flat(market: str) -> None:
     expect_a_quiet_end(played)
 
 
-@pytest.mark.parametrize("smallest_orders", [5, 20, 200])
+@pytest.mark.parametrize("smallest_orders", [20, 100, 1000])
 def test_it_trades_every_way_on_the_recorded_tape(shared_dir: Path, smallest_orders: int) -> None:
     """The same on recorded trades, with a budget that is just enough, ordinary, or large."""
     tape = Tape.load(shared_dir / "tapes" / "BTCUSDT-trades-2021-01-08.csv")
