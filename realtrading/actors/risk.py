@@ -116,7 +116,12 @@ class RiskActor(MoneyKeeper):
     # -- commitments ----------------------------------------------------------
 
     def order_told(self, message: OrderEvent, now: Now, draft: Draft) -> None:
-        """An order's new total."""
+        """An order's new total; one without a hold is over, and an old word about it changes nothing."""
+        if draft.row("commitments", message.order.id) is not None:
+            self.merge_order(draft, message.order)
+
+    def adopted(self, message: OrderAdopted, now: Now, draft: Draft) -> None:
+        """A live order nobody vetted."""
         self.merge_order(draft, message.order)
 
     def merge_order(self, draft: Draft, order: RealOrder) -> None:
@@ -248,7 +253,7 @@ class RiskActor(MoneyKeeper):
         OrderExpired: order_told,
         OrderRejected: order_told,
         OrderRevised: order_told,
-        OrderAdopted: order_told,
+        OrderAdopted: adopted,
         OrderUnknown: order_told,
         OrderDenied: denied,
         OrdersStated: orders_stated,

@@ -256,23 +256,3 @@ def test_public_refusals():
     with pytest.raises(BinanceError) as refused:
         made.klines("BTCUSDT", "7m", now_ms=NOW)
     assert refused.value.body() == {"code": -1120, "msg": "Invalid interval."}
-
-
-def test_a_market_buy_beyond_book_and_wallet_is_refused_for_its_balance() -> None:
-    """More than the book offers is no reason to forget the wallet: the rest is valued too, and nothing trades."""
-    from decimal import Decimal
-
-    from realtrading.sim.exchange import Exchange
-    from realtrading.sim.fees import FeeSchedule
-    from realtrading.sim.market import Market
-    from realtrading.sim.tape import Tape
-
-    tape = Tape.synthetic("BTCUSDT", 1)
-    exchange = Exchange([tape.rules()], fee=FeeSchedule(), now_ms=1_700_000_000_000)
-    exchange.add_account(7, {"USDT": Decimal(10000)})
-    Market(exchange, tape, "BTCUSDT", 1).open(1_700_000_000_000)
-
-    with pytest.raises(BinanceError, match="insufficient balance") as refused:
-        exchange.place(7, {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "50"}, 1_700_000_000_001)
-
-    assert refused.value.code == -2010

@@ -1,0 +1,170 @@
+"""The reconciliation keeper: when it looks, what it waits for, and what it concludes."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench import CONFIG, Bench, of, one
+from realtrading.actors.reconciliation import BETWEEN_S, ROUND_DEADLINE_S, ReconciliationActor
+from realtrading.domain.commands import PrepareSnapshot, Reconcile
+from realtrading.domain.events import (
+    BalancesCompared,
+    DiscrepancyFound,
+    OrdersCompared,
+    ReconciliationComplete,
+    ReconciliationFailed,
+)
+from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution
+from realtrading.domain.reports import LookupFailed, StreamConnected, StreamLost
+from realtrading.runtime.ticker import Tick
+
+TICK = Tick("reconciliation")
+DRIFT = Discrepancy(
+    kind=DiscrepancyKind.BALANCE_DRIFT,
+    key="USDT",
+    engine="100",
+    exchange="99",
+    resolution=Resolution.WATCHED,
+    detail="exchange - engine = -1",
+)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(ReconciliationActor(config=CONFIG, run=5))
+
+
+def begun(bench: Bench) -> str:
+    """Connect; returns the token of the round that begins with it."""
+    token: str = one(bench.tell(StreamConnected(generation=1)), PrepareSnapshot).token
+    return token
+
+
+def ended(bench: Bench, token: str, *drift: Discrepancy, pending: tuple[str, ...] = ()) -> list[Any]:
+    bench.tell(OrdersCompared(token=token, discrepancies=(), pending=pending))
+    return bench.tell(BalancesCompared(token=token, discrepancies=drift, skipped=()))
+
+
+def test_a_new_generation_begins_a_round(bench: Bench) -> None:
+    """Subscribe, then look: whatever was missed in between must be found."""
+    assert begun(bench) == "round-5-1"
+
+
+def test_without_a_stream_a_wish_waits(bench: Bench) -> None:
+    """Nothing can be compared while nothing is heard; the wish is covered by the first round."""
+    before = bench.tell(Reconcile(trigger="keeper", token="keeper-orders-9"))
+    token = begun(bench)
+
+    complete = one(ended(bench, token), ReconciliationComplete)
+
+    assert of(before, PrepareSnapshot) == []
+    assert complete.covers == ("keeper-orders-9", "generation-1")
+    assert complete.clean
+
+
+def test_a_wish_during_a_round_gets_a_round_of_its_own(bench: Bench) -> None:
+    """A round covers only what was wished before its first question."""
+    token = begun(bench)
+    bench.tell(Reconcile(trigger="keeper", token="late"))
+
+    first = one(ended(bench, token), ReconciliationComplete)
+    bench.later(BETWEEN_S)
+    second = one(ended(bench, one(bench.tell(TICK), PrepareSnapshot).token), ReconciliationComplete)
+
+    assert "late" not in first.covers
+    assert second.covers == ("late",)
+
+
+def test_a_failed_look_up_is_never_none(bench: Bench) -> None:
+    """The round is void, nothing is concluded, and it is tried again."""
+    token = begun(bench)
+
+    said = bench.tell(LookupFailed(subject=token, detail="HTTP 503"))
+    bench.later(1)
+
+    assert one(said, ReconciliationFailed).detail == "HTTP 503"
+    assert of(said, ReconciliationComplete) == []
+    assert one(bench.tell(TICK), PrepareSnapshot).token == "round-5-2"
+
+
+def test_a_round_without_an_end_fails(bench: Bench) -> None:
+    """Every wait has a deadline."""
+    begun(bench)
+    bench.later(ROUND_DEADLINE_S + 1)
+
+    assert "30" in one(bench.tell(TICK), ReconciliationFailed).detail
+
+
+def test_a_lost_stream_voids_the_round(bench: Bench) -> None:
+    """Half a photograph proves nothing; the next generation looks again and covers the old wishes."""
+    bench.tell(Reconcile(trigger="operator", token="mine"))
+    begun(bench)
+    said = bench.tell(StreamLost(generation=1, detail="cut"))
+    bench.later(5)
+    token = one(bench.tell(StreamConnected(generation=2)), PrepareSnapshot).token
+
+    assert len(of(said, ReconciliationFailed)) == 1
+    assert "mine" in one(ended(bench, token), ReconciliationComplete).covers
+
+
+def test_a_difference_counts_only_when_a_second_look_repeats_it(bench: Bench) -> None:
+    """First seen: suspected, looked at again at once. Seen twice: unresolved."""
+    first = one(ended(bench, begun(bench), DRIFT), ReconciliationComplete)
+    bench.later(1)
+    said = ended(bench, one(bench.tell(TICK), PrepareSnapshot).token, DRIFT)
+    second = one(said, ReconciliationComplete)
+
+    assert (first.clean, first.unresolved, first.covers) == (False, (), ())
+    assert [found.resolution for found in second.unresolved] == [Resolution.UNRESOLVED]
+    assert one(said, DiscrepancyFound).discrepancy.key == "USDT"
+
+
+def test_a_suspicion_that_does_not_repeat_is_none(bench: Bench) -> None:
+    """The photograph was of a moving thing: the second one is clean."""
+    ended(bench, begun(bench), DRIFT)
+    bench.later(1)
+
+    complete = one(ended(bench, one(bench.tell(TICK), PrepareSnapshot).token), ReconciliationComplete)
+
+    assert complete.clean
+    assert complete.covers == ("generation-1",)
+
+
+def test_an_open_end_repeats_the_round_with_growing_pauses(bench: Bench) -> None:
+    """An order still to be asked about keeps the wishes open; the rounds do not hammer the venue."""
+    token = begun(bench)
+    pauses = []
+    for _ in range(4):
+        ended(bench, token, pending=("rt_1_grid_n1",))
+        waited = 0.0
+        again: list[Any] = []
+        while not again:
+            bench.later(0.25)
+            waited += 0.25
+            again = of(bench.tell(TICK), PrepareSnapshot)
+        token = again[0].token
+        pauses.append(waited)
+
+    assert pauses == [0.5, 1.0, 2.0, 5.0]
+
+
+def test_the_interval_begins_a_round(bench: Bench) -> None:
+    """reconciliation_interval_secs: so long after the last one, look again."""
+    ended(bench, begun(bench))
+    bench.later(CONFIG.reconciliation_interval_secs - 1)
+    early = bench.tell(TICK)
+    bench.later(1)
+    due = bench.tell(TICK)
+
+    assert of(early, PrepareSnapshot) == []
+    assert one(due, PrepareSnapshot).generation == 1
+
+
+def test_many_wishes_are_one_round(bench: Bench) -> None:
+    """A hundred foreign trades are one look, not a hundred."""
+    ended(bench, begun(bench))
+    bench.later(10)
+    said = [word for index in range(100) for word in bench.tell(Reconcile(trigger="foreign", token=f"t{index}"))]
+
+    assert len(of(said, PrepareSnapshot)) == 1
