@@ -88,7 +88,7 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
     limits, symbols, board, venue = parts.limits, parts.symbols, parts.board, parts.venue
     known = tuple(rules.symbol for rules in parts.rules)  # what may be traded, and what is still held in other symbols
     return {
-        "journal": lambda row: row.kind(store=parts.store),
+        "journal": lambda row: row.kind(store=parts.store, tally=parts.tally),
         "orders": lambda row: row.kind(config=limits, board=board, prefix=parts.prefix, symbols=symbols),
         "positions": lambda row: row.kind(),
         "balances": lambda row: row.kind(),
@@ -103,7 +103,7 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
         "lookup": lambda row: row.kind(venue=venue),
         "user_stream": lambda row: row.kind(venue=venue, symbols=known),
         "market_stream": lambda row: row.kind(venue=venue, board=board, symbols=known, crowded=parts.crowded),
-        "feed": lambda row: row.kind(listeners=parts.listeners, tally=parts.tally),
+        "feed": lambda row: row.kind(listeners=parts.listeners, tally=parts.tally, board=board),
     }
 
 

@@ -1,18 +1,24 @@
 """What can be read of an engine while it runs: committed values, one at a time, never asked for."""
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from realtrading.actors.board import Board
 from realtrading.actors.breaker import book_of
+from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts
-from realtrading.domain.breaker import CircuitBreakerState
+from realtrading.domain.breaker import BreakerBook, CircuitBreakerState
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook, RealPosition
+from realtrading.domain.values import Quote
 from realtrading.errors import BadInput
+from realtrading.journal.store import Journal
 from realtrading.runtime.house import House
+from realtrading.runtime.snapshot import ActorSnapshot
+from realtrading.venue.port import VenueGauges
 
 
 class EngineState:
@@ -21,6 +27,9 @@ class EngineState:
     _house: House | None
     _parts: Parts | None
     _board: Board
+    _store: Journal | None
+    _tally: Tally
+    _ended: threading.Event
     _running: bool
     _stopping: bool
     _failure: str | None
@@ -91,6 +100,54 @@ class EngineState:
         """The open causes in words; empty when there is none."""
         causes = book_of(self._table("breaker", "breaker").get("state"), None).causes
         return "; ".join(f"{cause.kind} ({cause.scope}): {cause.detail}" for cause in causes)
+
+    # -- for the scrape: also before the start and after the end --------------
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted since the engine was made."""
+        return self._tally
+
+    @property
+    def quotes(self) -> Mapping[str, Quote]:
+        """Symbol -> last quote."""
+        return self._board.quotes()
+
+    @property
+    def breaker_book(self) -> BreakerBook:
+        """The open causes with scope and token."""
+        tables = self._table("breaker", "breaker"), self._table("breaker", "gate")
+        return book_of(tables[0].get("state"), tables[1].get("gate"))
+
+    @property
+    def gauges(self) -> VenueGauges:
+        """The venue's limits and clock, as last heard."""
+        return VenueGauges() if self._parts is None else self._parts.venue.gauges
+
+    @property
+    def journal(self) -> Journal | None:
+        """The journal, for its figures; None before the start."""
+        return self._store
+
+    @property
+    def actors(self) -> tuple[ActorSnapshot, ...]:
+        """Every actor now; none before the start."""
+        return () if self._house is None else self._house.snapshot()
+
+    @property
+    def phase(self) -> str:
+        """new, starting, started, stopping, stopped or failed; what it may trade is another question."""
+        if self._stopping:
+            return "stopped" if self._ended.is_set() else "stopping"
+        if self._failure is not None:
+            return "failed"
+        if self._house is None:
+            return "new" if self._store is None else "starting"
+        return "started"
+
+    def rows(self, actor: str, table: str) -> Mapping[str, Any]:
+        """A copy of one committed table of an actor; empty before the start."""
+        return self._table(actor, table)
 
     @property
     def house(self) -> House:

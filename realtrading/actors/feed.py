@@ -8,6 +8,7 @@ from typing import Any
 from realtrading.domain.values import Now
 from realtrading.runtime.actor import Hand
 
+from .board import Board
 from .tally import Tally
 
 log = logging.getLogger("realtrading.feed")
@@ -42,13 +43,14 @@ class Listeners:
 class FeedActor(Hand):
     """Listeners may be slow: its mailbox drops the oldest letters and says so with `Missed`."""
 
-    def __init__(self, *, listeners: Listeners, tally: Tally) -> None:
+    def __init__(self, *, listeners: Listeners, tally: Tally, board: Board) -> None:
         super().__init__()
         self.listeners = listeners
         self.tally = tally
+        self.board = board
 
     def handle(self, message: Any, now: Now) -> Iterable[object]:
         """Count and spread one event."""
-        self.tally.count(message, now)
+        self.tally.count(message, now, self.board)
         self.listeners.tell(message)
         return ()

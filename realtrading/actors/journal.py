@@ -11,13 +11,16 @@ from realtrading.domain.values import Now
 from realtrading.journal.store import IntentRecorded, Journal, Record
 from realtrading.runtime.actor import Hand
 
+from .tally import Tally
+
 
 class JournalActor(Hand):
     """What is not recorded was never sent. A failure here ends the process."""
 
-    def __init__(self, *, store: Journal) -> None:
+    def __init__(self, *, store: Journal, tally: Tally) -> None:
         super().__init__()
         self.store = store
+        self.tally = tally
 
     def handle(self, message: Any, now: Now) -> Iterable[object]:
         """One letter alone (after a failed batch): the same as a batch of one."""
@@ -42,6 +45,7 @@ class JournalActor(Hand):
                 self.store.checkpoint()
             return ()
         recorded = set(self.store.append(records).recorded)
+        self.tally.committed(self.store.last_commit_s)
         answers: list[object] = []
         for message in messages:
             if isinstance(message, RecordOrder):

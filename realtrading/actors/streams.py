@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from realtrading.domain.commands import CloseVenue
 from realtrading.domain.reports import (
+    AccountReported,
     ClockMeasured,
+    ExecutionReported,
+    FlowReported,
     MarketStreamConnected,
     MarketStreamLost,
     QuotesMoved,
@@ -28,6 +31,10 @@ PAUSES_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 FLUSH_S = 0.02
 """Moved quotes are told at most this often."""
+
+
+EVENTS: Mapping[type, str] = {ExecutionReported: "execution", AccountReported: "account", FlowReported: "flow"}
+"""What the user stream tells -> its name in the metrics."""
 
 
 class UserStreamActor(Hand):
@@ -88,6 +95,8 @@ class UserStreamActor(Hand):
         if isinstance(report, StreamLost):
             self.lose(generation, report.detail)
         elif not self.fenced:
+            at = report.report.venue_at if isinstance(report, ExecutionReported) else report.venue_at
+            self.venue.gauges.hear("user_data", EVENTS[type(report)], at)
             self.send(report)
 
     def lose(self, generation: int, detail: str) -> None:
@@ -163,6 +172,7 @@ class MarketStreamActor(Hand):
         if not self.memory["heard"]:
             self.memory["heard"] = True
             self.send(MarketStreamConnected(generation=self.generation))
+        self.venue.gauges.hear("market", "quote", quote.at)
         self.board.put(quote)
         self.moved.add(quote.symbol)
 

@@ -52,7 +52,8 @@ class VenueGauges:
 
     `used` and `maximum` are keyed `weight_1m`, `orders_10s`, `orders_1d`, `raw_5m`. `oddities` counts what the venue
     sent that could not be used: malformed_event, malformed_frame, malformed_quote, malformed_ticker,
-    missing_ticker, stray_event, stray_reply.
+    missing_ticker, stray_event, stray_reply. `heard` counts what came over the streams by (stream, event), `heard_at` is
+    when the stream's last one came.
     """
 
     used: dict[str, int] = attrs.field(factory=dict)
@@ -60,6 +61,13 @@ class VenueGauges:
     silent_until_utc: datetime | None = None
     clock_offset_s: float | None = None
     oddities: dict[str, int] = attrs.field(factory=dict)
+    heard: dict[tuple[str, str], int] = attrs.field(factory=dict)
+    heard_at: dict[str, datetime] = attrs.field(factory=dict)
+
+    def hear(self, stream: str, event: str, at: datetime) -> None:
+        """Count one event of a stream."""
+        self.heard[(stream, event)] = self.heard.get((stream, event), 0) + 1
+        self.heard_at[stream] = at
 
 
 class Venue(Protocol):
