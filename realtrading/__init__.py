@@ -5,6 +5,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realtrading.config.credentials import Credentials as Credentials
     from realtrading.domain.breaker import CircuitBreakerState as CircuitBreakerState
     from realtrading.domain.orders import OrderFill as OrderFill
     from realtrading.domain.orders import OrderState as OrderState
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from realtrading.domain.positions import RealPosition as RealPosition
     from realtrading.domain.settings import RealTradingConfig as RealTradingConfig
     from realtrading.domain.settings import Settings as Settings
+    from realtrading.domain.settings import StrategySettings as StrategySettings
     from realtrading.engine import RealTradingEngine as RealTradingEngine
     from realtrading.strategies.base import Strategy as Strategy
 
@@ -19,6 +21,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CircuitBreakerState": "realtrading.domain.breaker",
+    "Credentials": "realtrading.config.credentials",
     "OrderFill": "realtrading.domain.orders",
     "OrderState": "realtrading.domain.orders",
     "RealOrder": "realtrading.domain.orders",
@@ -27,11 +30,13 @@ _PUBLIC = {
     "RealTradingEngine": "realtrading.engine",
     "Settings": "realtrading.domain.settings",
     "Strategy": "realtrading.strategies.base",
+    "StrategySettings": "realtrading.domain.settings",
 }
 _EVENTS = "realtrading.domain.events"
 
 __all__ = [
     "CircuitBreakerState",
+    "Credentials",
     "OrderFill",
     "OrderState",
     "RealOrder",
@@ -40,6 +45,7 @@ __all__ = [
     "RealTradingEngine",
     "Settings",
     "Strategy",
+    "StrategySettings",
     "__version__",
 ]
 

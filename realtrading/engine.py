@@ -2,51 +2,43 @@
 from __future__ import annotations
 
 import itertools
+import secrets
+import shutil
+import tempfile
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from realtrading import __version__
 from realtrading.actors.board import Board
 from realtrading.actors.feed import Listeners
 from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts, StrategyPart, build
-from realtrading.config import Credentials, load_credentials
+from realtrading.clock import clock, utc_now
+from realtrading.config import Credentials, load_credentials, simulated
 from realtrading.domain.breaker import CauseKind
 from realtrading.domain.commands import CancelOrder, CloseVenue, OrderIntent, Reconcile, StopStrategies, SubmitOrder
 from realtrading.domain.events import BreakerChanged, EngineStarted, EngineStopped, Missed, ReconciliationComplete
 from realtrading.domain.reports import VenueClosed
-from realtrading.domain.settings import Mode, Settings, config_digest
-from realtrading.domain.values import ClientId, Now, OrderType, Role, Side, TimeInForce, amount
+from realtrading.domain.settings import Mode, RealTradingConfig, Settings
+from realtrading.domain.values import ClientId, OrderType, Role, Side, TimeInForce, amount
 from realtrading.errors import BadInput, HouseError
-from realtrading.journal.store import Binding, Journal
+from realtrading.journal.store import Journal
+from realtrading.opening import new_venue, open_journal, symbols_to_know
 from realtrading.preflight import EXIT_UNREACHABLE, preflight
 from realtrading.runtime.house import House
 from realtrading.runtime.spec import FaultKind
 from realtrading.state import EngineState
 from realtrading.strategies.loader import load_strategy
 from realtrading.tickets import Ticket, Tickets
-from realtrading.venue.binance_venue import BinanceVenue
-from realtrading.venue.urls import VenueUrls, urls_for
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATOR = "user"
 """The strategy name under which orders submitted by the embedding program run."""
-
-
-def utc_now() -> datetime:
-    """The one wall clock of the house."""
-    return datetime.now(UTC)
-
-
-def clock() -> Now:
-    """Both readings of this moment."""
-    return Now(mono=time.monotonic(), utc=utc_now())
 
 
 class RealTradingEngine(EngineState):
@@ -85,7 +77,27 @@ class RealTradingEngine(EngineState):
         self._failure: str | None = None
         self._running = False
         self._stopping = False
+        self._scratch: Path | None = None
         self._listeners.add(self._hear)
+
+    @classmethod
+    def simulated(
+        cls,
+        ready: str | Mapping[str, Any],
+        limits: RealTradingConfig | None = None,
+        *,
+        symbols: Iterable[str] | None = None,
+        state_dir: Path | str | None = None,
+    ) -> Self:
+        """An engine for the simulated exchange that printed the line `ready` (`realtrading sim serve`).
+
+        `symbols` None: all it has. `state_dir` None: a folder that is gone after `stop`, as the simulated account is
+        after the simulator. Raises `BadInput` when `ready` is no such line, or the settings contradict themselves.
+        """
+        scratch = Path(tempfile.gettempdir()) / f"realtrading-{secrets.token_hex(8)}" if state_dir is None else None
+        engine = cls(*simulated(ready, limits or RealTradingConfig(), symbols, scratch or state_dir or "."))
+        engine._scratch = scratch
+        return engine
 
     # -- life -----------------------------------------------------------------
 
@@ -106,9 +118,10 @@ class RealTradingEngine(EngineState):
             for part in self.settings.strategies
         )
         credentials = self._credentials or load_credentials(self.settings, self.base_dir)
-        self._store = self._open_journal()
+        venue = partial(new_venue, self.settings, credentials, self._tally.request)
+        self._store = open_journal(self.settings, self.base_dir)
         try:
-            asked = preflight(lambda: self._venue(credentials), self._symbols_to_know(self._store))
+            asked = preflight(venue, symbols_to_know(self.settings, self._store))
             self._store.bind(asked.uid)
             run = self._store.begin_run(int((utc_now() - EPOCH).total_seconds()))
             self._parts = Parts(
@@ -121,7 +134,7 @@ class RealTradingEngine(EngineState):
                 clock_offset_s=asked.clock_offset_s,
                 durability=self.settings.durability,
                 observe=self.settings.mode is Mode.OBSERVE,
-                venue=self._venue(credentials),
+                venue=venue(),
                 store=self._store,
                 board=self._board,
                 listeners=self._listeners,
@@ -135,15 +148,22 @@ class RealTradingEngine(EngineState):
             self._house.start()
             self._house.post(EngineStarted(run=run, mode=self.settings.mode.value), sender="engine")
         except BaseException:
-            self._store.close()
+            self._put_away(self._store)
             raise
         self._running = True
-        if ready_timeout_s is not None and not self._ready.wait(ready_timeout_s):
-            self.stop()
-            raise BadInput(
-                f"not ready within {ready_timeout_s:g} s: {self.why_not_ready()}", exit_code=EXIT_UNREACHABLE
-            )
+        if ready_timeout_s is not None:
+            self._await_ready(ready_timeout_s)
         return self
+
+    def _await_ready(self, timeout_s: float) -> None:
+        """Wait for the first clean round; stop again when it does not come, or when the wait is interrupted."""
+        try:
+            if not self._ready.wait(timeout_s):
+                why = self.failure or self.why_not_ready()
+                raise BadInput(f"not ready within {timeout_s:g} s: {why}", exit_code=EXIT_UNREACHABLE)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self, timeout_s: float = 20.0) -> bool:
         """Stop strategies, let what is under way settle, drop the connection, stop the actors, close the journal.
@@ -165,7 +185,7 @@ class RealTradingEngine(EngineState):
             house.post(EngineStopped(run=self._parts.run), sender="engine")
             house.settled(min(5.0, timeout_s))
         clean = house.stop(timeout_s)
-        self._store.close()
+        self._put_away(self._store)
         self._ended.set()
         return clean
 
@@ -279,38 +299,11 @@ class RealTradingEngine(EngineState):
 
     # -- inside ---------------------------------------------------------------
 
-    def _symbols_to_know(self, store: Journal) -> tuple[str, ...]:
-        """The symbols to trade, and those that recovered orders and positions are of."""
-        kept = [*store.rows("orders").values(), *store.rows("positions").values()]
-        return tuple(dict.fromkeys((*self.settings.symbols, *(row.symbol for row in kept))))
-
-    def _open_journal(self) -> Journal:
-        path = self.base_dir / self.settings.journal_path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Journal.open(
-            path,
-            binding=Binding(mode=self.settings.mode.value, account_uid=self.settings.confirm_account),
-            durability=self.settings.durability.value,
-            code_version=__version__,
-            config_digest=config_digest(self.settings),
-            utc=utc_now,
-        )
-
-    def _venue(self, credentials: Credentials) -> BinanceVenue:
-        given = self.settings.venue
-        urls = (
-            urls_for(self.settings.mode)
-            if given is None
-            else VenueUrls(rest=given.rest_url, ws_api=given.ws_api_url, stream=given.stream_url)
-        )
-        return BinanceVenue(
-            urls,
-            credentials.key,
-            credentials.secret,
-            utc=utc_now,
-            mono=time.monotonic,
-            on_request=self._tally.request,
-        )
+    def _put_away(self, store: Journal) -> None:
+        """Close the journal, and remove it when nobody was promised to find it again."""
+        store.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _hear(self, event: object) -> None:
         """The engine's own ear on the feed."""

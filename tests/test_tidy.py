@@ -36,9 +36,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "assembly": ("domain", "actors", "runtime", "journal.store", "venue.port", "strategies", "topology", "errors"),
     "tickets": ("domain",),
     "preflight": ("domain", "venue.port", "errors"),
-    "state": ("domain", "actors", "assembly", "runtime", "errors"),
+    "clock": ("domain",),
+    # makes the two things that the house is built on, so that engine.py is left with life and commands
+    "opening": ("__version__", "clock", "config", "domain", "journal", "venue", "errors"),
+    # what the scrape reads comes out of every room that has figures
+    "state": ("domain", "actors", "assembly", "journal.store", "venue.port", "runtime", "errors"),
     "engine": (
-        *("config", "topology", "assembly", "tickets", "preflight", "state", "__version__", "runtime", "domain", "actors", "journal", "strategies", "venue"),
+        *("config", "topology", "assembly", "tickets", "preflight", "opening", "clock", "state", "runtime", "domain", "actors", "journal", "strategies"),
         "errors",
     ),
     # a door reads the user's file before there is an engine, names actors' faults, and starts the simulator

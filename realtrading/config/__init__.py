@@ -2,5 +2,6 @@
 
 from .credentials import Credentials, load_credentials
 from .file import load
+from .simulator import simulated
 
-__all__ = ["Credentials", "load", "load_credentials"]
+__all__ = ["Credentials", "load", "load_credentials", "simulated"]
