@@ -173,7 +173,7 @@ class CloseBreaker:
 
 @attrs.frozen(kw_only=True)
 class StopStrategies:
-    """engine -> every strategy: say good-bye once and propose nothing any more."""
+    """engine -> every strategy: say good-bye once; from then on only cancels and what reduces the position pass."""
 
     by: str
 
