@@ -51,7 +51,7 @@ class GatewayActor(Hand):
         """Why this order must not be signed now, or None. Reads the clock: this is a hand."""
         if self.observe:
             return Reason.HOUSE_OBSERVING, "mode observe sends nothing"
-        if not self.has_pen:
+        if self.fenced or not self.has_pen:
             return Reason.HOUSE_FAULT, "this gateway was replaced"
         if self.mono() > message.valid_until_mono:
             return Reason.HOUSE_EXPIRED, "it waited too long inside the house"
