@@ -30,12 +30,13 @@ class Floor:
     """One exchange at work. `pace` None: the market moves only by `step`."""
 
     def __init__(self, exchange: Exchange, markets: Sequence[Market], pace: Pace | None, clock: SimClock, uid: int, *,
-                 tape_trades: int, tape_span_ms: int) -> None:  # fmt: skip
+                 tape_trades: int, tape_span_ms: int, tape_moves: int) -> None:  # fmt: skip
         self.exchange = exchange
         self.markets = markets
         self.pace = pace
         self.tape_trades = tape_trades
         self.tape_span_ms = tape_span_ms
+        self.tape_moves = tape_moves
         self.clock = clock
         self.uid = uid
         self.limits = Limits()

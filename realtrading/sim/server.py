@@ -83,6 +83,7 @@ class SimServer:
             "stream_url": f"ws://{at}/", "control_url": f"http://{at}/sim", "symbols": list(self.floor.exchange.rules),
             "key": self.settings.key, "secret": self.settings.secret, "uid": self.settings.uid,
             "tape_trades": self.floor.tape_trades, "tape_span_s": self.floor.tape_span_ms / 1000,
+            "tape_moves": self.floor.tape_moves,
         }  # fmt: skip
 
     def _application(self) -> web.Application:

@@ -37,6 +37,7 @@ def build_floor(settings: SimSettings, clock: SimClock) -> Floor:
     return Floor(
         exchange, markets, _pace(settings, tapes), clock, settings.uid,
         tape_trades=sum(len(tape) for tape in tapes), tape_span_ms=max(tape.span_ms for tape in tapes),
+        tape_moves=sum(tape.moves() for tape in tapes),
     )  # fmt: skip
 
 

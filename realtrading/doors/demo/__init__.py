@@ -1,0 +1,1 @@
+"""The demo: trade against the simulated exchange, break things on purpose, and prove the books by two ledgers."""
