@@ -163,6 +163,9 @@ def test_a_symbol_that_does_not_trade_is_not_entered() -> None:
         ({"notional_min": D(60)}, order(quantity="0.001"), Reason.RISK_FILTER_NOTIONAL),
         ({"notional_min": D(60)}, order(quantity="0", quote_quantity=D(50)), Reason.RISK_FILTER_NOTIONAL),
         ({"notional_min": D(60), "notional_min_applies_to_market": False}, order(quantity="0.001"), None),
+        ({"price_min": D(50000), "price_max": D(50000)}, order(price="50000"), None),
+        ({"quantity_min": D("0.001"), "quantity_max": D("0.001")}, order(quantity="0.001"), None),
+        ({"notional_min": D(50)}, order(quantity="0.001", price="50000"), None),
         ({"order_types": ("LIMIT",)}, order(), Reason.RISK_MALFORMED),
         ({"order_types": ("LIMIT", "MARKET")}, order(), None),
     ],
@@ -477,6 +480,21 @@ def test_live_sells_take_their_part_of_the_asset_they_sell() -> None:
     )
     assert reason(seen) is Reason.RISK_BALANCE_INSUFFICIENT
     assert reason(attrs.evolve(seen, commitments={})) is None
+
+
+def test_what_a_live_order_brings_in_is_not_spent() -> None:
+    """A sell of BTC spends no USDT, and a buy of BTC no BTC."""
+    bringing = live("x", "0.9", "60000", True, side=SELL) | live("y", "0.001", "40000", symbol="ETHUSDT")
+    covered = picture(commitments=bringing, positions={"s/BTCUSDT": book("0.9")}, ledger={"USDT": line(total="90.05")})
+    assert says("balance_sufficient", covered) is None
+    pairs, heard = (rules(), rules("ETH", "BTC")), (quote(), quote("ETHBTC", "0.05", "0.05"))
+    seen = picture(
+        order(symbol="ETHBTC", quantity="4", price="0.05"),
+        valuation=valuation(heard, pairs),
+        ledger={"BTC": line("BTC", "0.2")},
+        commitments=live("z", "0.9", "60000"),
+    )
+    assert says("balance_sufficient", seen) is None
 
 
 def test_an_unknown_balance_is_not_zero_and_not_enough() -> None:
