@@ -51,6 +51,7 @@ class Desk:
         self.chores: deque[Callable[[Shift], bool]] = deque()
         self.shift = self.new_shift()
         self.retired_shifts: list[Shift] = []
+        self.opened = False
 
     def take_in(self, mailbox: Mailbox) -> None:
         """Serve this mailbox from now on. Before the desk opens."""
@@ -68,9 +69,14 @@ class Desk:
 
     def open(self) -> None:
         """Begin the shift: start its thread. Raises RuntimeError if the system has no thread left."""
+        self.opened = True
         shift = self.shift
         shift.thread = threading.Thread(target=self._run, args=(shift,), name=f"desk-{self.name}", daemon=True)
-        shift.thread.start()
+        try:
+            shift.thread.start()
+        except RuntimeError:
+            shift.thread = None
+            raise
 
     def relieve(self) -> None:
         """Give the desk a new thread; the old one can serve nobody any more."""
@@ -126,9 +132,9 @@ class Desk:
         return any(box.has_work() for box in self.mailboxes)
 
     def is_dead(self) -> bool:
-        """Whether the thread of the present shift has ended."""
+        """Whether the thread of the present shift has ended, or could not be had."""
         thread = self.shift.thread
-        return thread is not None and not thread.is_alive()
+        return self.opened and (thread is None or not thread.is_alive())
 
     def loses_all_with_thread(self) -> bool:
         """Whether a new thread means a new life for every actor of this desk."""

@@ -135,30 +135,32 @@ class Supervisor:
             shift.held = False
             return
         _log_stack(shift)
-        self._replace_shift(desk, life, "hang", Hang(f"{life.mailbox.name}: busy for more than {life.mailbox.spec.hang_s} s"))
+        hang = Hang(f"{life.mailbox.name}: busy for more than {life.mailbox.spec.hang_s} s")
+        self._replace_shift(desk, [life], "hang", hang)
 
     def _thread_died(self, desk: Desk) -> None:
+        """Whom the thread was serving, and whose pen it took with it into its commit, needs a new life."""
         busy = desk.shift.busy
-        if busy is None:
-            self._replace_shift(desk, None, "crash", ThreadDied(f"desk {desk.name}: its thread ended"))
-            return
-        if not busy[0].fence():  # it died in its commit, the pen with it
-            busy[0].running, busy[0].fenced = False, True
-        self._replace_shift(desk, busy[0], "crash", ThreadDied(f"{busy[0].mailbox.name}: its thread ended"))
+        lives = [box.incumbent for box in desk.mailboxes if box.incumbent is not None and not box.incumbent.ended]
+        hit = [life for life in lives if not life.pen or (busy is not None and life is busy[0])]
+        for life in hit:
+            if not life.fence():
+                life.running, life.fenced = False, True
+        self._replace_shift(desk, hit, "crash", ThreadDied(f"desk {desk.name}: its thread ended"))
 
-    def _replace_shift(self, desk: Desk, culprit: Incarnation | None, cause: Cause, failure: BaseException) -> None:
-        """New thread for the desk, new life for the culprit (its pen is ours) and for whoever depends on the thread."""
-        if culprit is not None and culprit.mailbox.spec.fatal:
+    def _replace_shift(self, desk: Desk, hit: list[Incarnation], cause: Cause, failure: BaseException) -> None:
+        """New thread for the desk, new life for those hit (their pens are ours) and for whoever depends on the thread."""
+        if any(life.mailbox.spec.fatal for life in hit):
             self._house.freeze()
         dependent = desk.mailboxes if desk.loses_all_with_thread() else []
-        lives = [box.incumbent for box in dependent if box.incumbent is not None and box.incumbent is not culprit]
+        lives = [box.incumbent for box in dependent if box.incumbent is not None and box.incumbent not in hit]
         fenced = [life for life in lives if life.fence()]  # before the new shift could serve them
         try:
             desk.relieve()
-        except RuntimeError as refused:  # no thread to be had: the shift counts as dead, the next round tries again
+        except (RuntimeError, OSError) as refused:  # no thread or no loop: it counts as dead, the next round tries again
             log.error("desk %s gets no thread: %s", desk.name, refused)
-        if culprit is not None:
-            self._endings.end(culprit, cause, failure)
+        for life in hit:
+            self._endings.end(life, cause, failure)
         for life in fenced:
             self._endings.end(life, "requested", Requested(f"{life.mailbox.name}: its thread was replaced"))
 
@@ -177,7 +179,7 @@ class Supervisor:
         ward.wanted = False
         asked = Requested(f"{life.mailbox.name}: restart requested")
         if inside and shift.busy is busy:
-            self._replace_shift(ward.desk, life, "requested", asked)
+            self._replace_shift(ward.desk, [life], "requested", asked)
             return
         shift.held = False
         self._endings.end(life, "requested", asked)

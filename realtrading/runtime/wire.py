@@ -125,6 +125,8 @@ class WireDesk(Desk):
         try:
             loop.run_forever()
         finally:
+            shift.held = True  # the loop turns once more to clean up, and must serve nobody then
+            shift.dismissed.set()
             _clean_up(loop)
 
     def _beat(self, shift: WireShift) -> None:

@@ -13,6 +13,7 @@ from realtrading.runtime.actor import Fenced
 from realtrading.runtime.events import ActorDied
 from realtrading.runtime.mailbox import Letter, Mailbox
 from realtrading.runtime.shift import ThreadKilled
+from realtrading.runtime.spec import FaultKind
 from realtrading.runtime.supervisor import LATE_S
 from villains import (
     BlocksTheLoop,
@@ -158,6 +159,57 @@ def test_a_thread_that_dies_in_its_commit_leaves_a_commit_that_is_finished(
     else:  # it cannot even be finished: nothing more may happen here
         wait_until(lambda: recorder.escalated == ["books"], 5, "escalation")
         assert [done.number for done in house.mailbox("ear").memory["heard"]] == [1]
+    assert house.stop()
+
+
+def test_a_dying_loop_serves_nobody_while_it_cleans_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that died in a commit, with letters for its neighbour waiting, is still known to have died in that commit."""
+    left = [1]
+    accept = Mailbox.accept
+
+    def dying_accept(box: Mailbox, letter: Letter, *, front: bool = False) -> bool:
+        if box.name == "ear" and left[0] > 0:
+            left[0] -= 1
+            for number in range(5):
+                house.post(Refused(number))  # the loop will look at its mailboxes once more
+            raise ThreadKilled
+        return accept(box, letter, front=front)
+
+    house = villain_house(
+        row("books", Books, "wire"),
+        row("neighbour", Listens, "wire"),
+        row("ear", Listens),
+        routes={Refused: ("neighbour",)},
+    )
+    house.start()
+    monkeypatch.setattr(Mailbox, "accept", dying_accept)
+    for number in range(5):
+        house.post(Job(number))
+    assert house.settled(5)
+    assert booked(house) == dict.fromkeys(range(5), 1)
+    assert [done.number for done in house.mailbox("ear").memory["heard"]] == list(range(5))
+    assert house.mailbox("neighbour").memory["heard"] == [Refused(number) for number in range(5)]
+    assert house.stop()
+
+
+def test_a_desk_that_gets_no_thread_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the system refuses threads the letters wait; once it gives one, they are handled, once."""
+    house = villain_house(row("books", Books, "wire"), row("ear", Listens))
+    house.start()
+    refused: list[str] = []
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "desk-wire" and len(refused) < 3:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    house.inject("books", FaultKind.DEAD_THREAD)
+    house.post(Job(1))
+    wait_until(lambda: len(refused) == 3 and house.settled(0.1), 5, "the desk works again")
+    assert booked(house) == {1: 1}
     assert house.stop()
 
 
