@@ -23,6 +23,7 @@ from realtrading.domain.events import (
     OrderRevised,
     OrdersStated,
     RulesHeard,
+    WalletStated,
 )
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reconciliation import diff_balances
@@ -107,6 +108,13 @@ class BalancesActor(MoneyKeeper):
         found = diff_balances(draft.rows("ledger"), snapshot, skipped)
         for asset, (free, locked) in snapshot.balances.items():
             self.evidence(draft, asset, free, locked, snapshot.asked_at)
+        drifting = {difference.key for difference in found}
+        agreed = {
+            line.asset: line.total
+            for line in draft.rows("ledger").values()
+            if line.asset not in skipped and line.asset not in drifting
+        }
+        draft.say(WalletStated(token=message.token, totals=agreed))
         draft.say(
             BalancesCompared(token=message.token, discrepancies=tuple(found), skipped=tuple(sorted(skipped)))
         )

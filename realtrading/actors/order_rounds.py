@@ -57,7 +57,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
     cancel_stale(self, now, draft)
     pending.extend(draft.rows("unmatched"))
     draft.say(OrdersCompared(token=message.token, discrepancies=tuple(found), pending=tuple(pending)))
-    self.state_all(draft)
+    self.state_all(draft, message.token)
     draft.say(
         CompareBalances(
             snapshot=message,

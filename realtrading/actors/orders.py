@@ -267,9 +267,9 @@ class OrdersActor(MoneyKeeper):
         """A run began: tell everybody what was recovered."""
         self.state_all(draft)
 
-    def state_all(self, draft: Draft) -> None:
+    def state_all(self, draft: Draft, token: str = "") -> None:
         """Say the total of totals."""
-        draft.say(OrdersStated(orders=tuple(draft.rows("orders").values())))
+        draft.say(OrdersStated(orders=tuple(draft.rows("orders").values()), token=token))
 
     handlers: ClassVar[dict[type, Handler]] = {
         SubmitOrder: submit,

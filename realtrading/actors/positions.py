@@ -1,9 +1,12 @@
 """The positions keeper: what the house bought, per strategy and symbol, folded from the fills orders tells."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import ClassVar
 
 from realtrading.domain.events import (
+    ManagedNoted,
     OrderArchived,
     OrderCancelled,
     OrderEvent,
@@ -19,11 +22,12 @@ from realtrading.domain.events import (
     PositionsStated,
     PositionUpdated,
     RulesHeard,
+    WalletStated,
 )
 from realtrading.domain.orders import RealOrder
-from realtrading.domain.positions import BookChange, PositionBook, book_order, settle
+from realtrading.domain.positions import BookChange, PositionBook, book_order, cut_to, settle
 from realtrading.domain.reports import RulesReported
-from realtrading.domain.values import Now, SymbolRules
+from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
 from .keeper import Draft, Handler, MoneyKeeper
 
@@ -31,7 +35,7 @@ from .keeper import Draft, Handler, MoneyKeeper
 class PositionsActor(MoneyKeeper):
     """Positions. Tables: positions (durable), rules (ephemeral)."""
 
-    owns = (PositionOpened, PositionUpdated, PositionClosed, PositionCut, PositionBookSettled, RulesHeard)
+    owns = (ManagedNoted, PositionOpened, PositionUpdated, PositionClosed, PositionCut, PositionBookSettled, RulesHeard)
 
     def filled(self, message: OrderEvent, now: Now, draft: Draft) -> None:
         """Book whatever of the order is not booked yet."""
@@ -46,7 +50,24 @@ class PositionsActor(MoneyKeeper):
             gone = [order_id for order_id in row.booked if order_id not in held]
             if gone:
                 draft.say(PositionBookSettled(book=settle(row, gone)))
-        draft.say(PositionsStated(books=tuple(draft.rows("positions").values())))
+        books = tuple(draft.rows("positions").values())
+        if message.token:
+            draft.say(ManagedNoted(token=message.token, managed=managed(books)))
+        draft.say(PositionsStated(books=books))
+
+    def wallet(self, message: WalletStated, now: Now, draft: Draft) -> None:
+        """Nobody manages what the wallet does not hold: what somebody else sold or withdrew is cut, newest first."""
+        note: ManagedNoted | None = draft.row("managed", "managed")
+        if note is None or note.token != message.token:
+            return
+        for base, held in message.totals.items():
+            short = note.managed.get(base, ZERO) - held
+            if short <= 0:
+                continue
+            books = [row for row in draft.rows("positions").values() if row.base == base]
+            for booked in cut_to(books, managed(books)[base] - short, now.utc):
+                detail = f"the wallet holds {plain(held)} {base}, {plain(short)} less than was managed"
+                draft.say(PositionCut(book=booked.book, detail=detail))
 
     def archived(self, message: OrderArchived, now: Now, draft: Draft) -> None:
         """The order left the tables: its trade ids need not be kept either."""
@@ -67,8 +88,18 @@ class PositionsActor(MoneyKeeper):
         OrderRevised: filled,
         OrdersStated: stated,
         OrderArchived: archived,
+        WalletStated: wallet,
         RulesReported: rules,
     }
+
+
+def managed(books: Iterable[PositionBook]) -> dict[str, Decimal]:
+    """Long quantity per base asset over all strategies."""
+    sums: dict[str, Decimal] = {}
+    for row in books:
+        if row.quantity > 0:
+            sums[row.base] = sums.get(row.base, ZERO) + row.quantity
+    return sums
 
 
 def book(draft: Draft, order: RealOrder, now: Now) -> None:

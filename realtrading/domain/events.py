@@ -31,6 +31,7 @@ from .money_events import (
     BalanceUpdated,
     CommitmentHeld,
     LimitBreached,
+    ManagedNoted,
     OrderHeard,
     PositionBookSettled,
     PositionClosed,
@@ -42,6 +43,7 @@ from .money_events import (
     PositionUpdated,
     RiskDayUpdated,
     RulesHeard,
+    WalletStated,
 )
 from .order_events import (
     ExternalTradeSeen,
@@ -87,6 +89,7 @@ __all__ = [
     "KeeperLost",
     "LimitBreached",
     "MailboxFilled",
+    "ManagedNoted",
     "Missed",
     "OrderAdmitted",
     "OrderAdopted",
@@ -122,4 +125,5 @@ __all__ = [
     "RiskDayUpdated",
     "RulesHeard",
     "TradesCursorMoved",
+    "WalletStated",
 ]

@@ -1,7 +1,7 @@
 """What positions, balances and risk say: new totals of books, ledger lines, holds and the risk day."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -89,6 +89,31 @@ class BalanceUpdated(Event):
     def entries(self) -> Iterable[Entry]:
         """The line's row."""
         return (("ledger", self.asset, self.line),)
+
+
+@attrs.frozen(kw_only=True)
+class WalletStated(Event):
+    """What the wallet holds, for the assets on which ledger and venue agreed in the round `token` (balances -> positions).
+
+    `totals` are as of the round's OrdersStated: positions compares them with what it managed at that very moment.
+    """
+
+    durable: ClassVar[bool] = False
+    token: str
+    totals: Mapping[str, Decimal]
+
+
+@attrs.frozen(kw_only=True)
+class ManagedNoted(Event):
+    """Positions' note of what it managed per base asset when the round `token` was stated (ephemeral)."""
+
+    durable: ClassVar[bool] = False
+    token: str
+    managed: Mapping[str, Decimal]
+
+    def entries(self) -> Iterable[Entry]:
+        """The one row: only the last round's note is kept."""
+        return (("managed", "managed", self),)
 
 
 @attrs.frozen(kw_only=True)

@@ -154,11 +154,13 @@ class OrderArchived(Event):
 class OrdersStated(Event):
     """Total of totals: every order that orders still holds, with its state, after a restart, recovery or reconciliation.
 
-    A listener applies each (idempotently) and drops exactly what is not in it.
+    A listener applies each (idempotently) and drops exactly what is not in it. `token` is the reconciliation round it
+    belongs to, empty otherwise: what two keepers hold right after hearing it is the same moment for both.
     """
 
     durable: ClassVar[bool] = False
     orders: tuple[RealOrder, ...]
+    token: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,7 +1,7 @@
 """What risk looks at for one order, and the numbers its rules draw from it."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 
@@ -96,38 +96,46 @@ class Picture:
 
     @cached_property
     def exposures(self) -> Mapping[str, Decimal] | Verdict:
-        """Value per symbol (reporting asset) of open positions at their mark and other live entries at their worst
-        price, or why it is not known. Strategies' positions in one symbol add up; they do not net.
-        """
-        found: dict[str, Decimal] = {}
-        for book in self.positions.values():
-            if book.quantity:
-                quote = self.valuation.quotes.get(book.symbol)
-                price = ZERO if quote is None else mark(quote)
-                if price <= ZERO:
-                    return Verdict(reason=Reason.RISK_PRICE_MISSING, detail=f"no price of open position {book.key}")
-                value = self.valuation.value(abs(book.quantity) * price, book.quote)
-                if value is None:
-                    return _no_path(book.quote, self.valuation)
-                found[book.symbol] = found.get(book.symbol, ZERO) + value
-        for held in self.others:
-            if not held.reduces:
-                worth = self._worth(held)
-                if isinstance(worth, Verdict):
-                    return worth
-                found[held.symbol] = found.get(held.symbol, ZERO) + worth
-        return found
+        """Value per symbol (reporting asset) beside this order, or why it is not known."""
+        return exposures(self.positions.values(), self.others, self.valuation)
 
-    def _worth(self, held: Commitment) -> Decimal | Verdict:
-        rules = self.valuation.rules.get(held.symbol)
-        if rules is None:
-            detail = f"no rules of {held.symbol}, where {held.order_id} is live"
-            return Verdict(reason=Reason.RISK_RULES_MISSING, detail=detail)
-        if not held.worst_price:
-            detail = f"no price yet for the live order {held.order_id} in {held.symbol}"
-            return Verdict(reason=Reason.RISK_PRICE_MISSING, detail=detail)
-        value = self.valuation.value(held.remaining * held.worst_price, rules.quote)
-        return _no_path(rules.quote, self.valuation) if value is None else value
+
+def exposures(
+    positions: Iterable[PositionBook], commitments: Iterable[Commitment], valuation: Valuation
+) -> Mapping[str, Decimal] | Verdict:
+    """Value per symbol (reporting asset) of open positions at their mark and live entries at their worst price, or why
+    it is not known. Strategies' positions in one symbol add up; they do not net.
+    """
+    found: dict[str, Decimal] = {}
+    for book in positions:
+        if book.quantity:
+            quote = valuation.quotes.get(book.symbol)
+            price = ZERO if quote is None else mark(quote)
+            if price <= ZERO:
+                return Verdict(reason=Reason.RISK_PRICE_MISSING, detail=f"no price of open position {book.key}")
+            value = valuation.value(abs(book.quantity) * price, book.quote)
+            if value is None:
+                return _no_path(book.quote, valuation)
+            found[book.symbol] = found.get(book.symbol, ZERO) + value
+    for held in commitments:
+        if not held.reduces:
+            worth = _worth(held, valuation)
+            if isinstance(worth, Verdict):
+                return worth
+            found[held.symbol] = found.get(held.symbol, ZERO) + worth
+    return found
+
+
+def _worth(held: Commitment, valuation: Valuation) -> Decimal | Verdict:
+    rules = valuation.rules.get(held.symbol)
+    if rules is None:
+        detail = f"no rules of {held.symbol}, where {held.order_id} is live"
+        return Verdict(reason=Reason.RISK_RULES_MISSING, detail=detail)
+    if not held.worst_price:
+        detail = f"no price yet for the live order {held.order_id} in {held.symbol}"
+        return Verdict(reason=Reason.RISK_PRICE_MISSING, detail=detail)
+    value = valuation.value(held.remaining * held.worst_price, rules.quote)
+    return _no_path(rules.quote, valuation) if value is None else value
 
 
 def _no_path(asset: str, valuation: Valuation) -> Verdict:

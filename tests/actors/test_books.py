@@ -21,9 +21,11 @@ from realtrading.domain.events import (
     OrdersStated,
     PositionBookSettled,
     PositionClosed,
+    PositionCut,
     PositionOpened,
     PositionsStated,
     PositionUpdated,
+    WalletStated,
 )
 from realtrading.domain.fills import OrderFill
 from realtrading.domain.orders import OrderState, RealOrder
@@ -224,3 +226,55 @@ def test_what_changed_since_the_question_is_not_compared(balances: Bench) -> Non
 
     assert compared.discrepancies == ()
     assert {"BTC", "USDT"} <= set(compared.skipped)
+
+
+# -- somebody else's hand in the wallet --------------------------------------------
+
+
+def wallet(token: str, **totals: str) -> WalletStated:
+    return WalletStated(token=token, totals={asset: D(total) for asset, total in totals.items()})
+
+
+def test_a_position_is_cut_to_what_the_wallet_holds(positions: Bench) -> None:
+    """Half of the coins were sold by hand: the house manages the other half, and names why."""
+    order = bought(fill(1, "1", "100"))
+    positions.tell(OrderFilled(order=order))
+    positions.tell(OrdersStated(orders=(order,), token="round-1"))
+
+    cut = one(positions.tell(wallet("round-1", BTC="0.5")), PositionCut)
+
+    assert cut.book.quantity == D("0.5")
+    assert "0.5 BTC" in cut.detail
+
+
+def test_a_wallet_with_more_than_is_managed_cuts_nothing(positions: Bench) -> None:
+    """The rest is unmanaged: shown, never touched."""
+    order = bought(fill(1, "1", "100"))
+    positions.tell(OrdersStated(orders=(order,), token="round-1"))
+
+    assert positions.tell(wallet("round-1", BTC="3")) == []
+
+
+def test_a_fill_between_the_round_and_the_wallets_word_is_not_cut(positions: Bench) -> None:
+    """The word is about the round's moment: what was bought since then is not missing from it."""
+    order = bought(fill(1, "1", "100"))
+    positions.tell(OrdersStated(orders=(order,), token="round-1"))
+    positions.tell(OrderFilled(order=executed(an_order(quantity="2", id="rt_1_grid_n2"), fill(2, "2", "100"))))
+
+    assert positions.tell(wallet("round-1", BTC="1")) == []
+    assert positions.row("positions", "grid/BTCUSDT").quantity == D("3")
+
+
+def test_the_word_of_another_round_is_void(positions: Bench) -> None:
+    """Only the last stated round can be compared."""
+    order = bought(fill(1, "1", "100"))
+    positions.tell(OrdersStated(orders=(order,), token="round-2"))
+
+    assert positions.tell(wallet("round-1", BTC="0")) == []
+
+
+def test_balances_state_only_what_agreed(balances: Bench) -> None:
+    """An asset that drifts or moves is no measure for anybody's position."""
+    said = balances.tell(compare({"USDT": "999", "BTC": "2"}, "BNB", asked_s=60))
+
+    assert one(said, WalletStated).totals == {"BTC": D("2")}
