@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from realtrading.runtime.events import ActorDied, ActorGivenUp, Cause, LetterSet
 from realtrading.runtime.mailbox import Incarnation, Letter, Mailbox, Tick
 from realtrading.runtime.post import PostOffice
 from realtrading.runtime.restarts import Account, Ladder, Verdict
+from realtrading.runtime.words import log_failure
 
 log = logging.getLogger("realtrading.runtime")
 
@@ -200,7 +200,7 @@ class Endings:
 
     def supervision_broke(self, failure: BaseException) -> None:
         """A round of the supervisor failed: a bug of ours, told as an escalation of "supervisor"."""
-        log.critical("supervisor: %s", "".join(traceback.format_exception(failure)))
+        log_failure(log, "supervisor", failure, logging.CRITICAL)
         self.guarded(lambda: self._callbacks.on_escalate("supervisor"))
 
     def event(self, event: object) -> None:
@@ -211,5 +211,5 @@ class Endings:
         """Call the owner back; its mistakes are logged."""
         try:
             call()
-        except BaseException:  # the owner's mistake must not end supervision
-            log.error("a callback of the owner failed:\n%s", traceback.format_exc())
+        except BaseException as mistake:  # the owner's mistake must not end supervision
+            log_failure(log, "a callback of the owner", mistake)

@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from realtrading.runtime.supervisor import Supervisor
 from realtrading.runtime.tables import TablesView
 from realtrading.runtime.ticker import Ticker
 from realtrading.runtime.wire import WireDesk
+from realtrading.runtime.words import log_failure
 
 WATCHFUL_S = 2.0
 POLL_S = 0.002
@@ -299,10 +299,10 @@ class House:
             self._news.notify_all()
 
     def note_failure(self, mailbox: Mailbox, failure: BaseException) -> None:
-        """Count a failure by its class and log where it came from."""
+        """Count a failure by its class and say in one line where it came from."""
         kind = type(failure).__name__
         mailbox.failures[kind] = mailbox.failures.get(kind, 0) + 1
-        log.error("%s: %s", mailbox.name, "".join(traceback.format_exception(failure)))
+        log_failure(log, mailbox.name, failure)
 
 
 def _seen(mailbox: Mailbox) -> str:

@@ -8,12 +8,14 @@ import sys
 import threading
 import traceback
 from collections import deque
+from pathlib import PurePath
 
 from realtrading.runtime.desk import Desk
 from realtrading.runtime.endings import Callbacks, Endings, Hang, Requested, Supervised, ThreadDied, Ward
 from realtrading.runtime.events import ActorRestarted, Backlog, Cause
 from realtrading.runtime.mailbox import Incarnation, Mailbox
 from realtrading.runtime.shift import Bell, Shift
+from realtrading.runtime.words import log_traceback
 
 ROUND_S = 0.05
 LATE_S = 0.5
@@ -200,4 +202,9 @@ def _log_stack(shift: Shift) -> None:
     """Say where the hanging thread is: after the fence nobody can ask any more."""
     ident = None if shift.thread is None else shift.thread.ident
     frame = sys._current_frames().get(ident) if ident is not None else None
-    log.error("a thread hangs:\n%s", "".join(traceback.format_stack(frame)) if frame is not None else "(it just ended)")
+    if frame is None:
+        log.error("a thread hung and has just ended")
+        return
+    where = PurePath(frame.f_code.co_filename).name
+    log.error("a thread hangs in %s (%s:%s)", frame.f_code.co_qualname, where, frame.f_lineno)
+    log_traceback("a thread hangs", "".join(traceback.format_stack(frame)))
