@@ -17,23 +17,24 @@ Listener = Callable[[object], None]
 
 
 class Listeners:
-    """Callbacks of the embedding program. Adding and removing replace the tuple, so the feed always walks a whole one."""
+    """Callbacks of the embedding program. Any thread may add and remove: each is one step of a dict."""
 
     def __init__(self) -> None:
-        self._listeners: tuple[Listener, ...] = ()
+        self._listeners: dict[object, Listener] = {}
 
     def add(self, listener: Listener) -> Callable[[], None]:
-        """Add one; returns the function that removes it."""
-        self._listeners = (*self._listeners, listener)
+        """Add one; returns the function that removes it, and only this one if it was added twice."""
+        place = object()
+        self._listeners[place] = listener
 
         def remove() -> None:
-            self._listeners = tuple(known for known in self._listeners if known is not listener)
+            self._listeners.pop(place, None)
 
         return remove
 
     def tell(self, event: object) -> None:
         """Call everybody; a listener's own mistake is logged and hurts nobody else."""
-        for listener in self._listeners:
+        for listener in list(self._listeners.values()):
             try:
                 listener(event)
             except Exception:
