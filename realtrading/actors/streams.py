@@ -101,12 +101,13 @@ class UserStreamActor(Hand):
 
     def lose(self, generation: int, detail: str) -> None:
         """A generation ended: say so once, and begin the next."""
+        if self.fenced:  # the successor tells it, and must find what it has to tell
+            return
         if self.ended is None or self.ended.is_set() or generation != self.memory.get("generation"):
             return
         self.memory.pop("connected", None)
         self.ended.set()
-        if not self.fenced:
-            self.send(StreamLost(generation=generation, detail=detail))
+        self.send(StreamLost(generation=generation, detail=detail))
 
     async def close(self) -> None:
         """End the last generation in order."""

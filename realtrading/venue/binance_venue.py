@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -67,7 +68,7 @@ class BinanceVenue:
         self._wire = Wire(urls, key, secret, gauges=self.gauges, utc=utc, mono=mono, on_request=on_request)
         self._lookups = Lookups(self._wire.get_in_turn)
         self._fates = Lookups(self._wire.get)
-        self._quotes: set[QuoteStream] = set()
+        self._quotes: dict[QuoteStream, asyncio.AbstractEventLoop] = {}
 
     # -- connection -----------------------------------------------------------------
 
@@ -77,8 +78,9 @@ class BinanceVenue:
 
     async def close(self) -> None:
         """End everything; requests still on their way end as unknown. Idempotent."""
-        for stream in list(self._quotes):
-            await stream.close()
+        for stream, loop in list(self._quotes.items()):
+            if loop is asyncio.get_running_loop():  # another's was replaced, and closes what it had
+                await stream.close()
         await self._wire.close()
 
     async def measure_clock(self) -> ClockMeasured | LookupFailed:
@@ -272,7 +274,7 @@ class BinanceVenue:
         if self._wire.closed:
             raise VenueUnknown("This venue is closed.")
         stream = QuoteStream(symbols, on_quote, self._wire.odd, self._utc, self._mono)
-        self._quotes.add(stream)
+        self._quotes[stream] = asyncio.get_running_loop()
         try:
             try:
                 await stream.open(MarketSockets(self._wire.client(), self._urls.stream))
@@ -281,7 +283,7 @@ class BinanceVenue:
             await self._seed(stream, symbols)
             await stream.run()
         finally:
-            self._quotes.discard(stream)
+            self._quotes.pop(stream, None)
             await stream.close()
 
     async def _seed(self, stream: QuoteStream, symbols: Sequence[str]) -> None:

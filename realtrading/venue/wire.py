@@ -17,9 +17,10 @@ from realtrading.domain.reports import ClockMeasured
 from realtrading.errors import VenueRefused, VenueThrottled, VenueUnknown
 
 from .answers import Answer, Failure, from_body, redacted
-from .client import REQUEST_TIMEOUT_S, GatewayClient
+from .client import GatewayClient
 from .clock import ServerClock
 from .fields import to_ms
+from .held import Held
 from .limits import Limits
 from .lookups import Lookups, ReadFailed
 from .outcomes import Outcome, failure_of, judge
@@ -74,22 +75,27 @@ class Wire:
         self._gauges = gauges
         self._mono = mono
         self._on_request = on_request
-        self._client: GatewayClient | None = None
+        self._held: Held | None = None
+        self._retired: set[Held] = set()
         self._stream: UserStream | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._in_flight: dict[GatewayClient, set[asyncio.Future[None]]] = {}
         self._measuring: asyncio.Task[ClockMeasured] | None = None
 
     @property
     def alive(self) -> bool:
-        """True while a generation is connected and subscribed."""
-        return self._stream is not None and self._stream.alive
+        """True while a generation is connected and subscribed, on the loop that runs here."""
+        return self._stream is not None and self._held is not None and self._held.is_ours and self._stream.alive
 
     def client(self) -> GatewayClient:
         """The present client; made when there is none yet, so that the account can be asked before any stream."""
-        if self._client is None:
+        return self._present().client
+
+    def _present(self) -> Held:
+        if self._held is not None and not self._held.is_ours:
+            self._retire("its event loop was replaced")
+        if self._held is None:
             api = GatewayWsApi(self._urls.ws_api, limits=self.limits, on_oddity=self.odd)
-            self._client = GatewayClient(
+            client = GatewayClient(
                 self._urls,
                 self._key,
                 self._secret,
@@ -97,8 +103,15 @@ class Wire:
                 on_headers=self.limits.note_headers,
                 ws_api=api,
             )
-            self._in_flight[self._client] = set()
-        return self._client
+            self._held = Held(client)
+            self._spawn(self._life(self._held))
+        return self._held
+
+    async def _life(self, held: Held) -> None:
+        try:
+            await held.live()
+        finally:
+            self._retired.discard(held)
 
     def odd(self, kind: str) -> None:
         """Count something the venue sent that nobody asked for or can read."""
@@ -115,15 +128,15 @@ class Wire:
         silent_until = self.limits.silent_until()
         if silent_until is not None:
             return Answer(status=0, failure=Failure.SILENCED, message=f"until {silent_until:%Y-%m-%d %H:%M:%S} UTC")
-        client, began = self.client(), self._mono()
+        held, began = self._present(), self._mono()
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._in_flight[client].add(ticket)
+        held.in_flight.add(ticket)
         try:
-            answer = await client.call(method, path, params, signed=signed)
+            answer = await held.client.call(method, path, params, signed=signed)
         except Exception as error:
             answer = Answer(status=0, failure=failure_of(error), message=self.redact(f"{type(error).__name__}: {error}"))
         finally:
-            self._in_flight.get(client, set()).discard(ticket)
+            held.in_flight.discard(ticket)
             if not ticket.done():
                 ticket.set_result(None)
         self.limits.note_answer(answer)
@@ -175,7 +188,8 @@ class Wire:
 
     def measure_soon(self) -> asyncio.Task[ClockMeasured]:
         """Measure in the background; while a measurement runs, everybody gets the same one."""
-        if self._measuring is None or self._measuring.done():
+        running = asyncio.get_running_loop()
+        if self._measuring is None or self._measuring.done() or self._measuring.get_loop() is not running:
             self._measuring = self._spawn(self.measure())
         return self._measuring
 
@@ -203,15 +217,15 @@ class Wire:
                 f"Binance asked for silence until {silent_until:%H:%M:%S} UTC.", retry_at_ms=to_ms(silent_until)
             )
         self.generation = generation
-        client = self.client()
-        stream = UserStream(client, generation, deliver, self.odd)
+        held = self._present()
+        stream = UserStream(held.client, generation, deliver, self.odd)
         began, opened = self._mono(), False
         try:
             answer = await _opened(stream)
             # while we waited somebody may have closed the venue or begun another generation
-            opened = answer.ok and self._client is client
+            opened = answer.ok and self._held is held
         finally:
-            if not opened and self._client is client:
+            if not opened and self._held is held:
                 self._retire("not connected")
         self.limits.note_answer(answer)
         self._tell(_SUBSCRIBE, "WS", answer, began)
@@ -236,36 +250,24 @@ class Wire:
 
     def _retire(self, detail: str) -> None:
         """Give the present client up: its stream at once, its REST session when the last answer is in."""
-        client, self._client, stream, self._stream = self._client, None, self._stream, None
-        if stream is not None:
-            stream.end(detail)
-        if client is not None:
-            self._spawn(self._drained(client))
-
-    async def _drained(self, client: GatewayClient) -> None:
-        """Close a retired client.
-
-        An order whose answer is still on its way must not become unknown by our own doing.
-        """
-        try:
-            await client.ws_api.close()
-            ends_at = asyncio.get_running_loop().time() + REQUEST_TIMEOUT_S
-            while (busy := self._in_flight[client]) and (left := ends_at - asyncio.get_running_loop().time()) > 0:
-                await asyncio.wait(busy, timeout=left)
-        finally:
-            del self._in_flight[client]
-            await client.close_connection()
+        held, self._held, stream, self._stream = self._held, None, self._stream, None
+        if held is None:
+            return
+        if held.is_ours:
+            self._retired.add(held)
+            if stream is not None:
+                stream.end(detail)
+        held.retire()
 
     async def close(self) -> None:
         """End everything; requests still on their way end as unknown. Idempotent; leaves no task and no socket."""
         self.closed = True
         self._retire("closed by us")
-        if self._measuring is not None:
+        running = asyncio.get_running_loop()
+        if self._measuring is not None and self._measuring.get_loop() is running:
             self._measuring.cancel()
         # retirements run to their end, which is now: they wait for nobody any more
-        for busy in self._in_flight.values():
-            for ticket in busy:
-                ticket.set_result(None)
-            busy.clear()
-        while self._tasks:
-            await asyncio.wait(list(self._tasks))
+        for held in list(self._retired):
+            held.wait_no_longer()
+        while tasks := [task for task in self._tasks if task.get_loop() is running and not task.done()]:
+            await asyncio.wait(tasks)
