@@ -20,7 +20,6 @@ class ServerClock:
         self._utc = utc
         self._mono = mono
         self._offset = timedelta()
-        self.measured = False
 
     def server_time(self, utc: datetime) -> datetime:
         """Our reading `utc` corrected by the offset."""
@@ -59,5 +58,4 @@ class ServerClock:
         if best is None:
             raise ValueError("a clock is measured with at least one question")
         self._offset = best[1]
-        self.measured = True
         return ClockMeasured(offset_s=best[1].total_seconds(), uncertainty_s=best[0] / 2 + _RESOLUTION_S)

@@ -37,6 +37,19 @@ def test_a_cancel_goes_by_exchange_id_and_reports_the_order_by_ours() -> None:
     run(scenario())
 
 
+def test_a_cancel_answer_that_shows_only_the_cancels_id_is_still_about_our_order() -> None:
+    """Symbol and exchange id identify the order; the report carries the id we know it by."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.answer("DELETE", "order", full_answer(status="CANCELED", clientOrderId="rt_1_demo_c1"))
+            cancelled = await on.venue.cancel(CANCEL)
+            assert cancelled.report is not None
+            assert cancelled.report.client_id == "rt_1_demo_n1"
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "how",
     [

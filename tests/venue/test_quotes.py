@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from realtrading.domain.values import Quote
 from realtrading.errors import VenueUnknown
@@ -76,6 +77,32 @@ def test_without_a_ticker_the_stream_alone_tells() -> None:
             await on.exchange.market[0].send_str(traded("101.5"))
             await until(lambda: quotes, "a quote")
             assert prices(quotes) == [(101, 102, Decimal("101.5"))]
+            task.cancel()
+            await asyncio.wait([task])
+
+    run(scenario())
+
+
+def test_a_slow_ticker_does_not_overrule_the_stream() -> None:
+    """What the stream told meanwhile is newer than REST's answer."""
+
+    async def scenario() -> None:
+        async with stage(connected=False) as on:
+            go = asyncio.Event()
+
+            async def slow(request: web.Request) -> web.StreamResponse:
+                await go.wait()
+                return web.json_response(TICKER)
+
+            on.exchange.do("GET", "ticker/24hr", slow)
+            quotes: list[Quote] = []
+            task = await watching(on, quotes)
+            await on.exchange.market[0].send_str(traded("101.5"))
+            await on.exchange.market[0].send_str(book("101", "102"))
+            await until(lambda: quotes, "the stream's quote")
+            go.set()
+            await until(lambda: len(quotes) == 2, "the ticker's quote")
+            assert prices(quotes) == [(101, 102, Decimal("101.5"))] * 2
             task.cancel()
             await asyncio.wait([task])
 
