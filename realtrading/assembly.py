@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,8 @@ from realtrading.strategies.base import Strategy
 from realtrading.topology import ACTORS, STRATEGY, Row, routes
 from realtrading.venue.port import Venue
 
+DRAIN_S = 0.005
+DRAIN_STEPS = 40
 UNCONFIRMED = "nothing is confirmed yet after the start"
 
 
@@ -234,6 +237,15 @@ def translated(event: object) -> object | None:
     return None
 
 
+def wait_for_journal(house: House) -> None:
+    """Give the journal a moment to write what it was told: a rebuild reads what is on disk. Supervisor's thread only."""
+    journal, pause = house.mailbox("journal"), threading.Event()
+    for _ in range(DRAIN_STEPS):
+        if not journal.waiting() or house.seeded is not None:
+            return
+        pause.wait(DRAIN_S)
+
+
 def build(
     parts: Parts,
     *,
@@ -249,6 +261,7 @@ def build(
         row = readers.get(name)
         if row is None or not row.recovers:
             return None
+        wait_for_journal(house)
         tables = recovered(row, parts, parts.store.rows)
         kept = house.mailbox(name).tables
         return {**{table: rows for table, rows in kept.items() if table in ("clock", "generation")}, **tables}
