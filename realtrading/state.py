@@ -29,6 +29,7 @@ class EngineState:
     _board: Board
     _store: Journal | None
     _tally: Tally
+    _ready: threading.Event
     _ended: threading.Event
     _running: bool
     _stopping: bool
@@ -50,6 +51,11 @@ class EngineState:
     def is_ready(self) -> bool:
         """True while no cause keeps the whole account shut."""
         return self._running and not self.circuit_breaker.is_open
+
+    @property
+    def is_reconciled(self) -> bool:
+        """True once the first round was clean; a cause that waits for a person may still be open."""
+        return self._ready.is_set()
 
     @property
     def failure(self) -> str | None:

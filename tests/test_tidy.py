@@ -45,9 +45,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *("config", "topology", "assembly", "tickets", "preflight", "opening", "clock", "state", "runtime", "domain", "actors", "journal", "strategies"),
         "errors",
     ),
+    # the exposition is made of what everybody counts and keeps; only a door asks for it
+    "metrics": ("__version__", "actors.tally", "domain", "engine", "journal.store", "runtime", "venue.port"),
     # a door reads the user's file before there is an engine, names actors' faults, and starts the simulator
-    "doors": ("config", "domain", "engine", "journal", "runtime", "errors"),
+    "doors": ("config", "domain", "engine", "journal", "metrics", "runtime", "errors"),
     "doors.cli.sim": ("sim.cli",),
+    # --fault names an actor: a wrong name is told before anything starts
+    "doors.cli.timed_fault": ("domain", "errors", "runtime.spec", "topology"),
     "doors.cli.group": ("__version__",),
     "doors.cli.kill": ("domain", "engine", "journal", "venue", "errors"),
 }

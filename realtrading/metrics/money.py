@@ -50,7 +50,7 @@ def money(view: View) -> Iterator[Family]:
     yield single("equity", _equity(view))
     yield family("pnl_realized", _by_symbol(view, lambda book: book.realized_total))
     yield family("pnl_unrealized", _by_symbol(view, lambda book: _unrealized(view, book)))
-    yield single("pnl_day", _pnl_day(view))
+    yield single("pnl_day", pnl_day(view))
 
 
 def _balances(view: View) -> dict[Labels, Decimal]:
@@ -104,7 +104,8 @@ def _equity(view: View) -> Decimal | None:
     return sum(known, ZERO) if parts and len(known) == len(parts) else None
 
 
-def _pnl_day(view: View) -> Decimal | None:
+def pnl_day(view: View) -> Decimal | None:
+    """The day's result as the loss limit counts it; None while a price is missing."""
     results = day_results(view.books.values(), view.quotes)
     if view.day is None or results is None:
         return None
@@ -148,7 +149,7 @@ def _usage(view: View) -> Mapping[Labels, Decimal | int]:
     if not isinstance(values, Verdict):
         found |= {("position_max", symbol): values.get(symbol, ZERO) for symbol in view.settings.symbols}
         found["exposure_max", ACCOUNT] = sum(values.values(), ZERO)
-    result = _pnl_day(view)
+    result = pnl_day(view)
     if result is not None:
         found["daily_loss", ACCOUNT] = max(-result, ZERO)
     return found

@@ -19,6 +19,7 @@ from realtrading.runtime.words import log_traceback
 
 ROUND_S = 0.05
 LATE_S = 0.5
+STDLIB = str(PurePath(threading.__file__).parent)
 log = logging.getLogger("realtrading.runtime")
 
 
@@ -205,6 +206,8 @@ def _log_stack(shift: Shift) -> None:
     if frame is None:
         log.error("a thread hung and has just ended")
         return
+    log_traceback("a thread hangs", "".join(traceback.format_stack(frame)))
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(STDLIB):
+        frame = frame.f_back  # it waits in somebody's call, and that call is what people want to know
     where = PurePath(frame.f_code.co_filename).name
     log.error("a thread hangs in %s (%s:%s)", frame.f_code.co_qualname, where, frame.f_lineno)
-    log_traceback("a thread hangs", "".join(traceback.format_stack(frame)))
