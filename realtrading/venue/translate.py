@@ -33,6 +33,9 @@ class EndOfStream:
 
 UserEvent = ExecutionReported | AccountReported | FlowReported | EndOfStream | Malformed | None
 
+GRAIN = decimal.Decimal("0.00000001")
+"""The venue keeps every amount to eight decimals."""
+
 _ENDS = {"eventStreamTerminated", "serverShutdown", "error"}
 # money locked from outside stays the account's own, and lists are seen through the orders in them
 _NOT_OURS = {"listStatus", "externalLockUpdate"}
@@ -136,6 +139,9 @@ def execution_from_order(payload: Payload) -> ExecutionReport:
     """
     symbol, order_side, order_id = text(payload, "symbol"), side(payload, "side"), whole(payload, "orderId")
     venue_at = moment(payload, "transactTime", "updateTime", "time")
+    cumulative_quote = max(money(payload, "cummulativeQuoteQty"), ZERO)
+    fills = rows(payload.get("fills", []), "fills")
+    worth = _worth([(positive(row, "price"), positive(row, "qty")) for row in fills], cumulative_quote)
     trades = tuple(
         TradeReport(
             symbol=symbol,
@@ -144,14 +150,14 @@ def execution_from_order(payload: Payload) -> ExecutionReport:
             side=order_side,
             price=positive(row, "price"),
             quantity=positive(row, "qty"),
-            quote_quantity=_product(positive(row, "price"), positive(row, "qty")),
+            quote_quantity=quote_quantity,
             commission=_commission(row, "commission", "commissionAsset")[0],
             commission_asset=_commission(row, "commission", "commissionAsset")[1],
             # whatever trades while it is being placed takes
             is_maker=False,
             venue_at=venue_at,
         )
-        for row in rows(payload.get("fills", []), "fills")
+        for row, quote_quantity in zip(fills, worth or (), strict=False)
     )
     return ExecutionReport(
         symbol=symbol,
@@ -164,7 +170,7 @@ def execution_from_order(payload: Payload) -> ExecutionReport:
         stop_price=unsigned(payload, "stopPrice", ZERO),
         original_quantity=unsigned(payload, "origQty", ZERO),
         executed_quantity=unsigned(payload, "executedQty"),
-        cumulative_quote=max(money(payload, "cummulativeQuoteQty"), ZERO),
+        cumulative_quote=cumulative_quote,
         time_in_force=text(payload, "timeInForce", ""),
         trades=trades,
         venue_at=venue_at,
@@ -172,9 +178,18 @@ def execution_from_order(payload: Payload) -> ExecutionReport:
     )
 
 
-def _product(price: decimal.Decimal, quantity: decimal.Decimal) -> decimal.Decimal:
+def _worth(
+    priced: list[tuple[decimal.Decimal, decimal.Decimal]], cumulative_quote: decimal.Decimal
+) -> list[decimal.Decimal] | None:
+    """What each fill moved in quote units: the answer tells price and quantity only, and their sum.
+
+    Where price times quantity has more decimals than the venue keeps, it cuts them off. None when neither way makes
+    the sum: then the answer's fills are left out, and the order's trades have to be asked for.
+    """
     with decimal.localcontext(EXACT):
-        return price * quantity
+        exact = [price * quantity for price, quantity in priced]
+        cut = [product - product % GRAIN for product in exact]
+        return next((amounts for amounts in (exact, cut) if sum(amounts, ZERO) == cumulative_quote), None)
 
 
 def trade_from_history(payload: Payload) -> TradeReport:

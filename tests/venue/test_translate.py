@@ -183,14 +183,38 @@ def test_a_json_fraction_never_becomes_a_float() -> None:
 
 
 def test_full_answer_with_fills(shared_dir: Path) -> None:
-    """The documentation's market sell: five fills, taker, priced exactly, with their fees."""
-    report = execution_from_order(load(shared_dir, "rest/post_order.full.json"))
+    """The documentation's market sell: five fills, taker, priced exactly, with their fees. (Its own sum is none.)"""
+    answer = load(shared_dir, "rest/post_order.full.json") | {"cummulativeQuoteQty": "39983.00000000"}
+    report = execution_from_order(answer)
     assert (report.status, report.executed_quantity, report.side) == ("FILLED", Decimal(10), Side.SELL)
     assert [(t.trade_id, t.quote_quantity, t.commission, t.is_maker) for t in report.trades[:2]] == [
         (56, Decimal(4000), Decimal(4), False),
         (57, Decimal(19995), Decimal("19.995"), False),
     ]
     assert sum(t.quantity for t in report.trades) == report.executed_quantity
+
+
+SPLIT = [
+    {"price": "0.05213", "qty": "0.0123", "commission": "0", "commissionAsset": "ETH", "tradeId": 1},
+    {"price": "0.05214", "qty": "0.0011", "commission": "0", "commissionAsset": "ETH", "tradeId": 2},
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "amounts"),
+    [
+        # 0.000641199 and 0.000057354: the venue keeps eight decimals
+        ("0.00069854", [Decimal("0.00064119"), Decimal("0.00005735")]),
+        ("0.000698553", [Decimal("0.000641199"), Decimal("0.000057354")]),
+        ("0.00069855", []),
+    ],
+    ids=["cut off", "exact", "neither"],
+)
+def test_what_fills_of_an_answer_moved_in_quote(shared_dir: Path, told: str, amounts: list[Decimal]) -> None:
+    """An answer tells no fill's quote amount: the way of rounding that makes its sum is taken; if none does, no fill is,
+    so that the order's trades are asked for."""
+    answer = load(shared_dir, "rest/post_order.full.json") | {"fills": SPLIT, "cummulativeQuoteQty": told}
+    assert [trade.quote_quantity for trade in execution_from_order(answer).trades] == amounts
 
 
 def test_every_full_and_result_answer_is_understood(shared_dir: Path) -> None:
