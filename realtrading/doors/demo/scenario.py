@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -47,8 +47,8 @@ WIND_DOWN_SHARE, WIND_DOWN_MAX_S = 0.1, 2.0
 OVER_S = 4.0
 """The last fault may take so long beyond the trading time."""
 
-QUIET_S = 0.6
-"""No order lives for so long: the strategy has sold what it can."""
+QUIET_S = 1.5
+"""No order has lived for so long: the strategy has sold what it can, and no balance is too young to be compared."""
 
 SETTLE_S = 10.0
 UNKNOWN_S = 45.0
@@ -159,18 +159,15 @@ def simulator_arguments(options: Options) -> list[str]:
 def settings_of(simulator: Simulator, market: Market, sizes: Sizes) -> Settings:
     """The engine's settings: one symbol, one strategy, everything counted in the symbol's quote asset."""
     ready, symbol = simulator.ready, market.rules.symbol
-    pacer: Iterable[StrategySettings] = (
-        StrategySettings(
-            name=STRATEGY, use="realtrading.strategies:Pacer", symbols=(symbol,), config={"budget": sizes.budget}
-        ),
-    )
+    use, config = "realtrading.strategies:Pacer", {"budget": sizes.budget}
+    pacer = StrategySettings(name=STRATEGY, use=use, symbols=(symbol,), config=config)
     return Settings(
         mode=Mode.SIMULATED,
         symbols=(symbol,),
         reporting_asset=market.rules.quote,
         limits=sizes.limits(),
         venue=VenueUrls(rest_url=ready.rest_url, ws_api_url=ready.ws_api_url, stream_url=ready.stream_url),
-        strategies=pacer,
+        strategies=(pacer,),  # type: ignore[arg-type]  # mypy reads the field's converter `tuple` without its parameter
         metrics_listen=None,
     )
 
