@@ -35,6 +35,9 @@ def call(arguments: list[str]) -> int:
         code = cli.main(args=arguments, prog_name="realtrading", standalone_mode=False, obj=end_now)
     except click.exceptions.Abort:
         return EXIT_INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        sys.stderr.write(f"{wrong.format_message()}\n")
+        return wrong.exit_code
     except click.ClickException as wrong:
         sys.stderr.write(f"realtrading: {wrong.format_message()}\n")
         return wrong.exit_code

@@ -33,4 +33,6 @@ def place_and_words(failure: BaseException, file: str | None) -> str:
         return f"{failure.filename} line {failure.lineno or 1}: {type(failure).__name__}: {failure.msg}"
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(failure.__traceback__)]
     place = next(((name, line) for name, line in reversed(frames) if name == file), frames[-1] if frames else None)
+    if file is not None and place is not None and place[0].startswith("<frozen "):
+        return f"{file}: {words}"  # refused before a line of it ran: the import machinery is not the place
     return words if place is None else f"{place[0]} line {place[1]}: {words}"
