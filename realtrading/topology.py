@@ -4,6 +4,7 @@ If a change cannot be seen here, it is not architecture. `python -m realtrading 
 """
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ from realtrading.domain import events as e
 from realtrading.domain import reports as r
 from realtrading.runtime.spec import Budget, Receiver
 
+MAP_WIDTH = 132
 BUDGET = Budget(restarts=5, within_s=60.0)
 
 
@@ -213,7 +215,11 @@ def the_map() -> str:
         lines.append(
             f"{row.name:16} {row.desk:9} {tick:>5} {row.hang_s:>4g}s {restarts:>8}  {row.cold_start} <- {tables}"
         )
-    lines += ["", "ROUTES", ""]
+    lines += ["", "ROUTES (who hears what)", ""]
+    heard: dict[tuple[str, ...], list[str]] = {}
     for kind, receivers in ROUTES.items():
-        lines.append(f"{kind.__name__:24} -> {', '.join(receivers) or '(a note to itself)'}")
+        heard.setdefault(receivers, []).append(kind.__name__)
+    for receivers, kinds in heard.items():
+        line = f"{', '.join(receivers) or 'a note to itself'} <- {', '.join(kinds)}"
+        lines += textwrap.wrap(line, width=MAP_WIDTH, subsequent_indent="    ", break_long_words=False)
     return "\n".join(lines)
