@@ -71,8 +71,13 @@ class Parts:
     house: House | None = None
 
     def gate(self) -> int:
-        """The breaker's committed gate number, for the last look."""
+        """The breaker's committed gate number, for the last look; -1 while it has yet to read of a loss.
+
+        Orders that wait for a lost gateway have passed already: its successor must not be faster than the breaker.
+        """
         assert self.house is not None
+        if self.house.mailbox("breaker").front:
+            return -1
         number: int = self.house.tables("breaker")["gate"].get("gate", 0)
         return number
 

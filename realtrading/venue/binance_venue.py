@@ -129,7 +129,7 @@ class BinanceVenue:
         except HouseError as error:
             return _refused(order, Reason.HOUSE_FAULT, str(error))
         if not self._wire.alive:
-            return _refused(order, Reason.VENUE_NOT_REACHED, "between two connections")
+            return _refused(order, Reason.BREAKER_STREAM_LOST, "between two connections")
         began = self._mono()
         try:
             answer = await self._wire.send("post", "order", params)

@@ -4,12 +4,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from house.kit import Ear, Judge, engine_for, settings_for
+from house.kit import WIDE, Ear, Judge, engine_for, settings_for
 from processes import Processes
+from realtrading import assembly
+from realtrading.domain.limits import RealTradingConfig
 from realtrading.engine import RealTradingEngine
 from realtrading.errors import BadInput
+from realtrading.topology import ACTORS, STRATEGY
+
+HANG_S = 0.5
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +53,22 @@ def engines(judge: Judge, tmp_path: Path) -> Iterator[Engines]:
         except BadInput:
             continue  # it never started
     assert not left, f"threads are left: {left}"
+
+
+@pytest.fixture
+def wide() -> RealTradingConfig:
+    """Limits that never speak."""
+    return WIDE
+
+
+@pytest.fixture
+def hang_soon(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A hang of this one actor is judged after half a second instead of its own limit."""
+
+    def shorten(name: str) -> None:
+        rows = tuple(attrs.evolve(row, hang_s=HANG_S) if row.name == name else row for row in ACTORS)
+        monkeypatch.setattr(assembly, "ACTORS", rows)
+        if name.startswith("strategy:"):
+            monkeypatch.setattr(assembly, "STRATEGY", attrs.evolve(STRATEGY, hang_s=HANG_S))
+
+    return shorten

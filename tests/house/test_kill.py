@@ -1,23 +1,19 @@
 """Every actor dies in every way while orders are under way: it comes back, the door shut before it, and nothing is lost."""
 
 import itertools
-import threading
-import time
 from collections.abc import Callable
 
-import attrs
 import pytest
 
 from house.conftest import Engines
-from house.kit import LOT, SYMBOL, Ear, Judge, dripper, quiet, violations
-from realtrading import assembly
+from house.kit import LOT, SYMBOL, Ear, Judge, dripper, quiet, violations, wait_ready
 from realtrading.domain.breaker import CauseKind
 from realtrading.domain.events import ActorRestarted, BreakerChanged, KeeperLost, ReconciliationComplete
 from realtrading.engine import RealTradingEngine
 from realtrading.journal.readers import opened
 from realtrading.journal.records import IntentRecorded, Stored
 from realtrading.runtime.spec import FaultKind
-from realtrading.topology import ACTORS, STRATEGY
+from realtrading.topology import ACTORS
 from waiting import wait_until
 
 DRIP = "strategy:drip"
@@ -25,24 +21,10 @@ MORTAL = (*(row.name for row in ACTORS if not row.fatal), DRIP)
 FATAL = tuple(row.name for row in ACTORS if row.fatal)
 KILLS = tuple(itertools.product(MORTAL, FaultKind))
 ENDS = tuple(itertools.product(FATAL, FaultKind))
-HANG_S = 0.5
 
 
 def name_of(value: object) -> str:
     return value.value if isinstance(value, FaultKind) else str(value)
-
-
-@pytest.fixture
-def hang_soon(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A hang of this one actor is judged after half a second instead of its own limit."""
-
-    def shorten(name: str) -> None:
-        rows = tuple(attrs.evolve(row, hang_s=HANG_S) if row.name == name else row for row in ACTORS)
-        monkeypatch.setattr(assembly, "ACTORS", rows)
-        if name == DRIP:
-            monkeypatch.setattr(assembly, "STRATEGY", attrs.evolve(STRATEGY, hang_s=HANG_S))
-
-    return shorten
 
 
 def test_every_row_of_the_page_is_killed_in_every_way() -> None:
@@ -68,7 +50,7 @@ def test_a_killed_actor_comes_back_and_nothing_is_lost(
     heard = wait_until(lambda: ear.restarted(actor), 10, f"{actor} is restarted")
     assert engine.house.mailbox(actor).epoch == heard.incarnation > epoch
     wait_until(lambda: reopened(ear, actor), 15, f"the cause of {actor}'s loss is removed")
-    wait_until(lambda: engine.is_ready, 15, "ready again")
+    wait_ready(engine)
     again = engine.buy(SYMBOL, quantity=LOT)
     last = again.wait(10)
     assert last is not None

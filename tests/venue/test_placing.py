@@ -265,7 +265,7 @@ def test_between_generations_nothing_is_placed() -> None:
             for _ in range(2):
                 answer = await on.venue.place(order())
                 assert isinstance(answer, PlacementRefused)
-                assert (answer.reason, answer.sent) == (Reason.VENUE_NOT_REACHED, False)
+                assert (answer.reason, answer.sent) == (Reason.BREAKER_STREAM_LOST, False)
                 assert (await on.venue.cancel(CANCEL)).certain
                 await on.venue.connect(1, on.heard)
                 assert isinstance(await on.venue.place(order()), PlacementAcknowledged)
