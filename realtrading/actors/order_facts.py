@@ -160,6 +160,7 @@ def looked_up(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft)
     if message.report is None and not message.trades:
         look(draft, order, message, now)
         return
+    before = cancel_sent(draft, order)
     if message.report is not None:
         merged = merge(order, message.report, now.utc)
         tell(draft, merged, now)
@@ -168,9 +169,15 @@ def looked_up(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft)
         merged = merge_trades(order, message.trades, now.utc)
         tell(draft, merged, now)
         order = merged.order
-    watch: Watch | None = draft.row("watches", order.id)
-    if watch is not None and order.cancel_requested_at is not None and not order.is_terminal():
+    wanted = order.cancel_requested_at is not None and not order.is_terminal()
+    if wanted and draft.row("watches", order.id) is not None and cancel_sent(draft, order) == before:
         send_cancel(draft, order, now)
+
+
+def cancel_sent(draft: Draft, order: RealOrder) -> float | None:
+    """When the order's cancel was last sent (monotonic), None if it was not."""
+    watch: Watch | None = draft.row("watches", order.id)
+    return None if watch is None else watch.cancel_sent_mono
 
 
 def look(draft: Draft, order: RealOrder, message: OrderLookedUp, now: Now) -> None:
