@@ -6,7 +6,7 @@ from typing import Any
 
 from realtrading.domain.commands import PlaceCancel, PlaceOrder
 from realtrading.domain.reasons import Reason
-from realtrading.domain.reports import CancelAnswered, PlacementRefused, PlacementUnknown
+from realtrading.domain.reports import CancelAnswered, ClockMeasured, PlacementRefused, PlacementUnknown
 from realtrading.domain.values import Now
 from realtrading.runtime.actor import Hand
 from realtrading.venue.port import Venue
@@ -42,10 +42,19 @@ class GatewayActor(Hand):
         order = message.order
         refusal = self.last_look(message)
         if refusal is None:
-            self.send(await self.venue.place(order))
+            answer = await self.venue.place(order)
+            self.send(answer)
+            if isinstance(answer, PlacementRefused) and answer.reason is Reason.VENUE_CLOCK:
+                await self.tell_clock()
         else:
             reason, text = refusal
             self.send(PlacementRefused(id=order.id, reason=reason, code=0, message=text, sent=False))
+
+    async def tell_clock(self) -> None:
+        """The venue does not believe our clock: measure it now, so that the breaker need not wait for the next tick."""
+        clock = await self.venue.measure_clock()
+        if isinstance(clock, ClockMeasured):
+            self.send(clock)
 
     def last_look(self, message: PlaceOrder) -> tuple[Reason, str] | None:
         """Why this order must not be signed now, or None. Reads the clock: this is a hand."""
