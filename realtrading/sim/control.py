@@ -130,9 +130,9 @@ class Control:
         return {"announced": True}
 
     def _frame(self, given: Json) -> Json:
-        """Send any frame to every WebSocket API connection: stray errors, unknown events."""
-        if not isinstance(given.get("frame"), dict):
-            raise Refused("frame must be an object")
+        """Send any frame (an object, or any text) to every WebSocket API connection: stray errors, unknown events."""
+        if not isinstance(given.get("frame"), dict | str):
+            raise Refused("frame must be an object or a text")
         return {"sent": self._floor.user_streams.send(given["frame"])}
 
     def _account(self, given: Json) -> tuple[int, dict[str, str]]:

@@ -75,7 +75,7 @@ ACTIONS: Mapping[str, Action] = {
     "burst": Action(Stage.AFTER, {"ms": _whole}, ("ms",)),
     "delay_after": Action(Stage.AFTER, {"ms": _whole}, ("ms",)),
     "status_after": Action(Stage.AFTER, _STATUS, ("status",)),
-    "answer_garbage": Action(Stage.AFTER),
+    "answer_garbage": Action(Stage.AFTER, {"body": _body}),
     "drop_after": Action(Stage.AFTER),
     "drop_event": Action(Stage.EVENT),
     "duplicate_event": Action(Stage.EVENT),

@@ -25,6 +25,12 @@ _DEFAULT_ERRORS = {
     503: (-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
     504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
 }
+GARBAGE: Mapping[str, tuple[str, str]] = {
+    "json": ("application/json", '{"orderId": 12, "clientOrd\x00\x17\ufffd'),
+    "html": ("text/html", "<html><head><title>Welcome</title></head><body>captive portal</body></html>"),
+    "empty": ("text/plain", ""),
+}
+"""Bodies that stand where an answer should, under status 200: torn JSON, somebody else's page, nothing at all."""
 
 
 @frozen(kw_only=True)
@@ -123,8 +129,9 @@ class Gate:
                 await asyncio.sleep(each.params["ms"] / 1000)
         if first(fired, "drop_after"):
             return Answer(dropped=True)
-        if first(fired, "answer_garbage"):
-            return Answer(text=("application/json", '{"orderId": 12, "clientOrd\x00\x17\ufffd'))
+        garbage = first(fired, "answer_garbage")
+        if garbage:
+            return Answer(text=GARBAGE[garbage.params.get("body", "json")])
         refused = first(fired, "status_after")
         answer = self._status(refused) if refused else answer
         burst = first(fired, "burst")

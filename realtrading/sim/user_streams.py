@@ -97,10 +97,10 @@ class UserStreams:
         """Tell every connection that the server is about to go away."""
         self.send({"event": {"e": "serverShutdown", "E": self._clock.now_ms()}})
 
-    def send(self, frame: Mapping[str, Any]) -> int:
-        """Send one frame to every connection, subscribed or not; returns how many."""
+    def send(self, frame: Mapping[str, Any] | str) -> int:
+        """Send one frame (a text as it is) to every connection, subscribed or not; returns how many."""
         for each in self._subscribers:
-            each.connection.send(_dump(frame))
+            each.connection.send(frame if isinstance(frame, str) else _dump(frame))
         return len(self._subscribers)
 
     def cut(self, *, close_frame: bool) -> int:

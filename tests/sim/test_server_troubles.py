@@ -83,15 +83,18 @@ def test_bad_statuses(when: str, params: dict[str, Any], status: int, begins: st
     run(body)
 
 
-def test_answer_garbage() -> None:
-    """The order is accepted, but the answer is 200 with a body that is no JSON."""
+@pytest.mark.parametrize(("params", "kind"), [
+    ({}, "application/json"), ({"body": "html"}, "text/html"), ({"body": "empty"}, "text/plain"),
+])  # fmt: skip
+def test_answer_garbage(params: dict[str, str], kind: str) -> None:
+    """The order is accepted, but the answer is 200 with a body that is no JSON: torn, a page, or nothing."""
 
     async def body(dealer: Dealer) -> None:
-        await fault(dealer, "answer_garbage", {"kind": "place"})
+        await fault(dealer, "answer_garbage", {"kind": "place"}, **params)
         answer = await rest(dealer, "g-1")
         with pytest.raises(ValueError):
             _ = answer.json
-        assert answer.status == 200
+        assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, kind)
         assert await place_counts(dealer, "g-1") == {"place_requests": 1, "orders_created": 1}
 
     run(body)
