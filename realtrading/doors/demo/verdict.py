@@ -57,6 +57,9 @@ class Minimum:
     commission_assets: int = 2
 
 
+MINIMUM = Minimum()
+
+
 @attrs.frozen(kw_only=True)
 class About:
     """The run's own facts. `tape`: its path as given, or how it was made; `speed`: tape seconds per second."""
@@ -104,6 +107,7 @@ def judge(
     *,
     not_injected: Sequence[str] = (),
     troubles: Sequence[str] = (),
+    minimum: Minimum = MINIMUM,
 ) -> Verdict:
     """Compare. `not_injected` names scripted faults for which there was no time, `troubles` what went wrong outside
     the books."""
@@ -117,7 +121,7 @@ def judge(
         differences += [f"the simulator failed: {error.strip().splitlines()[-1]}" for error in truth.internal_errors]
         differences += troubles
         counts = counts_of(books)
-        shortfalls = [*_shortfalls(counts, Minimum()), *(f"no chance came for {name}" for name in not_injected)]
+        shortfalls = [*_shortfalls(counts, minimum), *(f"no chance came for {name}" for name in not_injected)]
     return Verdict(
         word=_word(books, differences, shortfalls),
         about=about,
