@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
+
 from processes import Processes
 from realtrading.config import Credentials
 from realtrading.domain.events import ActorRestarted, BreakerChanged, KeeperLost
@@ -171,6 +173,29 @@ def engine_for(
 ) -> RealTradingEngine:
     """An engine that is not started yet."""
     return RealTradingEngine(settings, Credentials(key=KEY, secret=SECRET), base_dir=base_dir, on_fatal=on_fatal)
+
+
+def write_config(folder: Path, judge: Judge, *, name: str = "house.toml", strategies: Sequence[StrategySettings] = (), prefix: str = "") -> Path:
+    """A configuration file, with its secrets beside it, that says what `settings_for` says."""
+    limits = attrs.asdict(WIDE)
+    for text, value in (("api_key", KEY), ("api_secret", SECRET)):
+        secret = folder / text
+        secret.touch(mode=0o600)
+        secret.write_text(value)
+    urls = judge.urls
+    lines = [
+        "[engine]", 'mode = "simulated"', f'symbols = ["{SYMBOL}"]', f'prefix = "{prefix or letters(next(_prefixes))}"',
+        "[venue]", f'rest_url = "{urls.rest_url}"', f'ws_api_url = "{urls.ws_api_url}"', f'stream_url = "{urls.stream_url}"',
+        "[credentials]", 'key_file = "api_key"', 'secret_file = "api_secret"',
+        "[metrics]", 'listen = "127.0.0.1:0"', "[journal]", 'path = "journal.db"',
+        "[limits]", *(f"{key} = {value}" for key, value in limits.items()),
+    ]  # fmt: skip
+    for part in strategies:
+        lines += [f"[strategy.{part.name}]", f'use = "{part.use}"', f'symbols = ["{SYMBOL}"]']
+        lines += [f"[strategy.{part.name}.config]", *(f"{key} = {json.dumps(value)}" for key, value in part.config.items())]
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def dripper(name: str = "drip", **config: Any) -> StrategySettings:

@@ -1,12 +1,15 @@
 """Every actor dies in every way while orders are under way: it comes back, the door shut before it, and nothing is lost."""
 
 import itertools
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
-from house.conftest import Engines
-from house.kit import LOT, SYMBOL, Ear, Judge, dripper, quiet, violations, wait_ready
+from house.conftest import HANG_S, Engines
+from house.kit import LOT, ROOT, SYMBOL, Ear, Judge, dripper, quiet, violations, wait_ready, write_config
+from processes import Processes
 from realtrading.domain.breaker import CauseKind
 from realtrading.domain.events import ActorRestarted, BreakerChanged, KeeperLost, ReconciliationComplete
 from realtrading.engine import RealTradingEngine
@@ -130,3 +133,56 @@ def closed_since(records: list[Stored], lost: Stored, until: Stored) -> bool:
     return until.cause is not None and until.cause < lost.letter_seq or any(
         isinstance(stored.event, BreakerChanged) and lost.seq <= stored.seq <= until.seq for stored in records
     )
+
+
+@pytest.mark.parametrize("durability", ["power", "process"])
+@pytest.mark.parametrize(("actor", "kind"), ENDS, ids=name_of)
+def test_a_killed_journal_ends_the_house_and_nothing_is_sent_after(
+    actor: str, kind: FaultKind, durability: str, engines: Engines, judge: Judge, hang_soon: Callable[[str], None]
+) -> None:
+    """`on_fatal` is called within 2 s of the failure; no order reaches the exchange from then on, none unrecorded before."""
+    if kind is FaultKind.HANG:
+        hang_soon(actor)
+    ended: list[tuple[float, str]] = []
+    over = threading.Event()
+
+    def on_fatal(name: str, failure: BaseException) -> None:
+        ended.append((time.monotonic(), name))
+        over.set()
+
+    engine = engines(strategies=(dripper(),), durability=durability, on_fatal=on_fatal).start()
+    for _ in range(3):
+        engine.buy(SYMBOL, quantity=LOT)
+    began = time.monotonic()
+    engine.inject(actor, kind)
+    assert over.wait(2 + (HANG_S if kind is FaultKind.HANG else 0)), "the house goes on without its journal"
+    assert ended[0][1] == actor
+    assert ended[0][0] - began < 2 + (HANG_S if kind is FaultKind.HANG else 0)
+    assert engine.failure is not None
+    assert not engine.is_running
+    wait_until(lambda: not any(each["status"] == 0 for each in judge.requests(kind="place")), 5, "what was sent is answered")
+    sent = set(judge.places())
+    after = [engine.buy(SYMBOL, quantity=LOT) for _ in range(3)]
+    assert not any(ticket.wait_recorded(0.2) for ticket in after)
+    assert set(judge.places()) == sent
+    assert [len(ended), engine.house.frozen] == [1, True]
+    engine.stop()
+    with opened(engine.settings.journal_path) as reader:
+        recorded = {stored.event.order.id for stored in reader.events() if isinstance(stored.event, IntentRecorded)}
+    ours = {name for name in sent if name.startswith(f"{engine.settings.prefix}_")}
+    assert ours <= recorded
+
+
+def test_a_daemon_whose_journal_dies_exits_70_within_two_seconds(judge: Judge, processes: Processes) -> None:
+    """`run --fault actor:journal:exception@0.3`: exit code 70, a line that says why, and not one request afterwards."""
+    config = write_config(processes.folder, judge, strategies=(dripper(),))
+    daemon = processes.python("-m", "realtrading", "run", "--config", str(config), "--fault", "actor:journal:exception@0.3", cwd=ROOT)
+    daemon.wait_for_line("ready", 20)
+    ready = time.monotonic()
+    assert daemon.wait(10) == 70, str(daemon)
+    assert time.monotonic() - ready < 0.3 + 2
+    processes.forget(daemon)
+    assert not any("Traceback" in line for line in daemon.err)
+    assert any("journal" in line for line in daemon.err)
+    seen = judge.requests()[-1]["seq"]
+    assert not judge.requests(since=seen)
