@@ -10,6 +10,7 @@ import attrs
 
 from realtrading import __version__
 from realtrading.domain.breaker import ACCOUNT, CauseKind
+from realtrading.domain.events import OrderEvent, PositionEvent
 from realtrading.domain.reconciliation import DiscrepancyKind, Resolution
 from realtrading.domain.settings import config_digest
 from realtrading.runtime.metrics import Family, HistogramValue
@@ -30,6 +31,11 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 HEAR_ALL = ("journal", "feed")
 """They hear almost every message, and the journal many at once: one series of durations each instead of forty."""
+
+FAMILIES = {
+    kind.__name__: base.__name__ for base in (OrderEvent, PositionEvent) for kind in (base, *base.__subclasses__())
+}
+"""Messages that a keeper handles by the same code -> their base, which names the series they share."""
 
 
 def engine(view: View) -> Iterator[Family]:
@@ -70,11 +76,13 @@ def actors(view: View) -> Iterator[Family]:
 
 
 def condensed(actor: ActorSnapshot) -> ActorSnapshot:
-    """The actor with durations of what it has handled only, and in one series if it hears everything."""
-    durations = {message: value for message, value in actor.durations.items() if value.count}
-    if actor.name in HEAR_ALL:
-        durations = {"any": _united(tuple(durations.values()))} if durations else {}
-    return attrs.evolve(actor, durations=durations)
+    """The actor with durations of what it has handled only, of kindred messages in one series."""
+    grouped: dict[str, list[HistogramValue]] = {}
+    for message, value in actor.durations.items():
+        if value.count:
+            group = "any" if actor.name in HEAR_ALL else FAMILIES.get(message, message)
+            grouped.setdefault(group, []).append(value)
+    return attrs.evolve(actor, durations={group: _united(tuple(values)) for group, values in grouped.items()})
 
 
 def _united(values: tuple[HistogramValue, ...]) -> HistogramValue:
