@@ -86,6 +86,8 @@ class OneConnection(ReconnectingWebsocket):  # type: ignore[misc]  # the library
                     break
         except asyncio.CancelledError:
             detail = "given up"
+            if self.ended is None:  # nobody gave it up: the loop itself ends, and nobody will be there to say good-bye
+                self.ws.transport.abort()
         except websockets.ConnectionClosed as closed:
             detail = f"connection lost ({closed})"
         except Exception as error:  # a reader that dies must be heard of
