@@ -28,7 +28,7 @@ from realtrading.domain import events as e
 from realtrading.domain import reports as r
 from realtrading.runtime.spec import Budget, Receiver
 
-MAP_WIDTH = 132
+MAP_WIDTH = 150
 BUDGET = Budget(restarts=5, within_s=60.0)
 
 
@@ -206,7 +206,7 @@ def routes(strategies: Iterable[str]) -> dict[type, tuple[Receiver, ...]]:
 
 def the_map() -> str:
     """The page as a person reads it."""
-    lines = ["ACTORS (in start order)", ""]
+    lines = ["ACTORS (in start order)"]
     lines.append(f"{'name':16} {'desk':9} {'tick':>5} {'hang':>5} {'restarts':>8}  cold start <- recovered tables")
     for row in (*ACTORS, STRATEGY):
         tick = "-" if row.tick_s is None else f"{row.tick_s:g}s"
@@ -215,7 +215,7 @@ def the_map() -> str:
         lines.append(
             f"{row.name:16} {row.desk:9} {tick:>5} {row.hang_s:>4g}s {restarts:>8}  {row.cold_start} <- {tables}"
         )
-    lines += ["", "ROUTES (who hears what)", ""]
+    lines += ["", "ROUTES (who hears what)"]
     heard: dict[tuple[str, ...], list[str]] = {}
     for kind, receivers in ROUTES.items():
         heard.setdefault(receivers, []).append(kind.__name__)

@@ -1,6 +1,7 @@
 """Every mistake a person can make: the real command, its exact exit code, the place named, and never a traceback."""
 
 import re
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 
 import netguard
 import ports
-from mistakes import TABLE, Case
+from mistakes import REACHED, STRATEGY_HEAD, TABLE, Case
 from processes import Processes
 from realtrading.journal.store import Binding, Journal
 from serving import start_simulator
@@ -91,6 +92,26 @@ def test_a_mistake_is_named_and_ends_with_its_code(
         wrong: list[Any] = [line for run in runs for line in run.result()]
 
     assert [] == wrong, "\n".join(wrong)
+
+
+def test_a_strategys_mistake_while_it_runs_names_its_line(
+    ports_of: dict[str, str], processes: Processes, tmp_path: Path
+) -> None:
+    """What an author's callback raises is told with file, line and message; the house ends in order all the same."""
+    (tmp_path / "own.py").write_text(
+        f"{STRATEGY_HEAD}class Mine(Strategy):\n    def on_start(self, ctx):\n        int('four')\n"
+    )
+    (tmp_path / "house.toml").write_text(filled_in(REACHED, ports_of) + '[strategy.mine]\nuse = "own.py:Mine"\n')
+    for name in ("key", "secret"):
+        (tmp_path / name).write_bytes(name[:1].encode() * 20)
+        (tmp_path / name).chmod(0o600)
+    running = processes.python("-m", "realtrading", "run", "--config", "house.toml", cwd=tmp_path)
+
+    running.wait_for_line(r"strategy mine: \S*/own\.py line 4: ValueError: invalid literal .* 'four'", 30)
+    running.send(signal.SIGTERM)
+
+    assert 0 == running.wait(30)
+    assert [] == [line for line in running.err if "Traceback" in line]
 
 
 def test_the_table_is_long_enough() -> None:
