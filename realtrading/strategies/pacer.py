@@ -36,7 +36,9 @@ EXIT_MARGIN = Decimal("1.2")
 
 LAST_MARGIN = Decimal("1.02")
 EIGHT_PLACES = Decimal("1e-8")
-DEEP = Decimal("0.99")
+DEEP = Decimal("0.9")
+"""Days of a wild market may pass in seconds; an order that is to be cancelled must not be met even then."""
+
 ROUND_STEPS = 1000
 """Fees are tenths of a percent: of a multiple of so many steps the fee is whole steps too, and no dust stays behind."""
 
