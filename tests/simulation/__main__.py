@@ -1,0 +1,5 @@
+"""`python -m simulation`."""
+
+from simulation.run import main
+
+main()
