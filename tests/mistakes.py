@@ -1,11 +1,16 @@
 """The table of mistakes that a person can make at the command line, for tests/doors/test_bad_input.py."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import attrs
 
-USAGE, CONFIG, CREDENTIALS, UNAVAILABLE = 2, 4, 5, 75
+from realtrading.journal.store import Binding, Journal
+
+USAGE, CONFIG, CREDENTIALS, DAMAGED, UNAVAILABLE = 2, 4, 5, 65, 75
 ENGINE = '[engine]\nmode = "simulated"\nsymbols = ["BTCUSDT"]\n'
 TESTNET = '[engine]\nsymbols = ["BTCUSDT"]\n'
 SECRETS = '[credentials]\nkey_file = "key"\nsecret_file = "secret"\n'
@@ -24,8 +29,28 @@ GOOD = ENGINE + venue("@CLOSED@") + SECRETS + METRICS
 REACHED = ENGINE + venue("@SIM@") + SECRETS + METRICS
 """Nothing is wrong with it."""
 
-Content = bytes | str | tuple[bytes, int] | None
-"""A file's content, with its mode where 600 is not meant; None is a folder."""
+Content = bytes | str | tuple[bytes, int] | Callable[[Path], None] | None
+"""A file's content, with its mode where 600 is not meant, or who makes it; None is a folder."""
+
+
+def journal_of(path: Path, mode: str) -> None:
+    """A journal of this mode, with one run in it."""
+    journal = Journal.open(
+        path,
+        binding=Binding(mode=mode),
+        durability="process",
+        code_version="0.0.1",
+        config_digest="",
+        utc=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    journal.begin_run()
+    journal.close()
+
+
+def damaged_journal(path: Path) -> None:
+    """A journal in which somebody changed a digit."""
+    journal_of(path, "simulated")
+    path.write_bytes(path.read_bytes().replace(b"0.0.1", b"0.0.2"))
 
 
 @attrs.frozen(kw_only=True)
@@ -197,7 +222,11 @@ TABLE: dict[str, tuple[Case, ...]] = {
             code=CREDENTIALS,
         ),
         config(
-            "a journal of another mode", REACHED + '[journal]\npath = "testnet.db"\n', "testnet", code=CREDENTIALS
+            "a journal of another mode",
+            REACHED + '[journal]\npath = "testnet.db"\n',
+            "testnet",
+            code=CREDENTIALS,
+            testnet_db=partial(journal_of, mode="testnet"),
         ),
     ),
     "strategy": (

@@ -5,17 +5,16 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import netguard
 import ports
 from mistakes import REACHED, STRATEGY_HEAD, TABLE, Case
 from processes import Processes
-from realtrading.journal.store import Binding, Journal
 from serving import start_simulator
 
 POOL = 3
@@ -51,16 +50,14 @@ def lay_out(case: Case, folder: Path, marks: Mapping[str, str]) -> None:
         if content is None:
             (folder / name).mkdir()
             continue
-        data = filled_in(content, marks).encode() if isinstance(content, str) else content
+        if callable(content):
+            content(folder / name)
+            continue
+        data = content.encode() if isinstance(content, str) else content
         for mark, port in marks.items():
             data = data.replace(mark.encode(), port.encode())
         (folder / name).write_bytes(data)
         (folder / name).chmod(mode)
-    if case.name == "a journal of another mode":
-        Journal.open(
-            folder / "testnet.db", binding=Binding(mode="testnet"), durability="process", code_version="0",
-            config_digest="", utc=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        ).close()  # fmt: skip
 
 
 def findings(case: Case, folder: Path, marks: Mapping[str, str], processes: Processes) -> list[str]:
@@ -112,6 +109,22 @@ def test_a_strategys_mistake_while_it_runs_names_its_line(
 
     assert 0 == running.wait(30)
     assert [] == [line for line in running.err if "Traceback" in line]
+
+
+def test_a_journal_in_use_is_refused(ports_of: dict[str, str], processes: Processes, tmp_path: Path) -> None:
+    """A second daemon on a journal that another one holds ends with 75 and names the file; the first one goes on."""
+    (case,) = [case for case in TABLE["run"] if case.name == "nobody listens"]
+    lay_out(attrs.evolve(case, files={**case.files, "house.toml": REACHED}), tmp_path / "house", ports_of)
+    command = ("-m", "realtrading", "run", "--config", "house.toml")
+    first = processes.python(*command, cwd=tmp_path / "house")
+    first.wait_for_line(r"\bready\b", 30)
+
+    second = processes.python(*command, cwd=tmp_path / "house")
+
+    assert 75 == second.wait(30)
+    assert any("journal-simulated.db" in line and "in use" in line for line in second.err), second
+    first.send(signal.SIGTERM)
+    assert 0 == first.wait(30)
 
 
 def test_the_table_is_long_enough() -> None:
