@@ -1,6 +1,7 @@
 """What can be read of an engine while it runs: committed values, one at a time, never asked for."""
 from __future__ import annotations
 
+import decimal
 import threading
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,7 +14,7 @@ from realtrading.assembly import Parts
 from realtrading.domain.breaker import BreakerBook, CircuitBreakerState
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook, RealPosition
-from realtrading.domain.values import Quote
+from realtrading.domain.values import EXACT, ZERO, Quote
 from realtrading.errors import BadInput
 from realtrading.journal.store import Journal
 from realtrading.runtime.house import House
@@ -91,6 +92,20 @@ class EngineState:
     def balances(self) -> Mapping[str, Decimal]:
         """Asset -> total by the house's own ledger."""
         return {asset: line.total for asset, line in self._table("balances", "ledger").items()}
+
+    @property
+    def unmanaged(self) -> Mapping[str, Decimal]:
+        """Asset -> what the account holds beyond the house's own positions; assets with none of it are left out.
+
+        Never sold, protected, counted as exposure or in any result. Two tables, so two moments: `settled` first.
+        """
+        books = self.position_books.values()
+        with decimal.localcontext(EXACT):
+            rest = {
+                asset: total - sum((book.quantity for book in books if book.base == asset), ZERO)
+                for asset, total in self.balances.items()
+            }
+        return {asset: amount for asset, amount in rest.items() if amount}
 
     @property
     def circuit_breaker(self) -> CircuitBreakerState:

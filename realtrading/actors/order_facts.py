@@ -11,6 +11,7 @@ from realtrading.domain.events import (
     OrderAdopted,
     OrderRejected,
     OrderUnknown,
+    TradesCursorMoved,
 )
 from realtrading.domain.order_effects import trade_deltas
 from realtrading.domain.orders import (
@@ -229,7 +230,21 @@ def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -
         for trade in trades:
             external(draft, trade)
     draft.say(TradesUnmatched(key=message.id, trades=None))
+    pass_over(draft, trades)
     draft.say(Reconcile(trigger="foreign", token=message.id))
+
+
+def pass_over(draft: Draft, trades: tuple[TradeReport, ...]) -> None:
+    """Move the cursor beyond explained trades, or every later round would read and ask about them again.
+
+    They came with all trades between the cursor and them, so only trades still being asked about lie below.
+    """
+    symbol = trades[0].symbol
+    waiting = [trade.trade_id for rest in draft.rows("unmatched").values() for trade in rest if trade.symbol == symbol]
+    reached = min([max(trade.trade_id for trade in trades), *(trade_id - 1 for trade_id in waiting)])
+    cursor: int | None = draft.row("cursors", symbol)
+    if cursor is not None and reached > cursor:
+        draft.say(TradesCursorMoved(symbol=symbol, trade_id=reached))
 
 
 def external(draft: Draft, trade: TradeReport) -> None:

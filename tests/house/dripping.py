@@ -57,3 +57,37 @@ class Dripper(Strategy):
             ctx.sell(symbol, quantity=held)
         else:
             ctx.buy(symbol, quantity=self.config.lot)
+
+
+class Metronome(Strategy):
+    """Every quarter of a second a buy, a sell of what is free, and now and then a limit that rests until the next.
+
+    It does not wait for the outcome of anything, so that one order of unknown fate does not end the traffic.
+    """
+
+    Config = DripConfig
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.turn = 0
+
+    def on_timer(self, ctx: Any) -> None:
+        if ctx.stale or ctx.stopping or len(ctx.orders) > 15:
+            return
+        self.turn += 1
+        for symbol in ctx.symbols:
+            quote = ctx.quote(symbol)
+            if quote is not None:
+                self.beat(ctx, symbol, quote)
+
+    def beat(self, ctx: Any, symbol: str, quote: Any) -> None:
+        for order in ctx.orders:
+            if order.symbol == symbol and order.price is not None and order.cancel_requested_at is None:
+                ctx.cancel(order.id)
+        selling = sum((o.remaining_quantity for o in ctx.orders if o.symbol == symbol and o.side == "SELL"), Decimal(0))
+        free = ctx.round_quantity(symbol, max(ctx.position(symbol) - selling, Decimal(0)))
+        if free * quote.bid > 60:
+            ctx.sell(symbol, quantity=ctx.round_quantity(symbol, free * Decimal("0.7")))
+        ctx.buy(symbol, quantity=self.config.lot)
+        if self.config.rest and self.turn % 3 == 0:
+            ctx.buy(symbol, quantity=self.config.lot, price=ctx.round_price(symbol, quote.bid * Decimal("0.99")), rests=True)

@@ -175,9 +175,10 @@ def engine_for(
     return RealTradingEngine(settings, Credentials(key=KEY, secret=SECRET), base_dir=base_dir, on_fatal=on_fatal)
 
 
-def write_config(folder: Path, judge: Judge, *, name: str = "house.toml", strategies: Sequence[StrategySettings] = (), prefix: str = "") -> Path:
+def write_config(folder: Path, judge: Judge, *, name: str = "house.toml", strategies: Sequence[StrategySettings] = (), prefix: str = "",
+                 **limits: Any) -> Path:  # fmt: skip
     """A configuration file, with its secrets beside it, that says what `settings_for` says."""
-    limits = attrs.asdict(WIDE)
+    limits = {**attrs.asdict(WIDE), **limits}
     for text, value in (("api_key", KEY), ("api_secret", SECRET)):
         secret = folder / text
         secret.touch(mode=0o600)
