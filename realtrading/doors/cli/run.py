@@ -31,6 +31,9 @@ POLL_S = 0.05
 STATUS_EVERY_S = 5.0
 PREFLIGHT_MAX_S = 60.0
 EXTENSION_S = 3 * STATUS_EVERY_S
+STOP_S = 20.0
+STOP_BROKEN_S = 2.0
+"""With a keeper down nothing can settle any more, and waiting for it would only delay the next start."""
 
 
 @click.command()
@@ -99,7 +102,7 @@ class Daemon:
             self.notifier.close()
             self.notifier.stopping("stopping; working orders stay at the exchange")
             say("stopping; working orders stay at the exchange")
-            if not self.engine.stop():
+            if not self.engine.stop(STOP_S if self.engine.failure is None else STOP_BROKEN_S):
                 say("some threads did not end in time")
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
