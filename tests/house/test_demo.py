@@ -93,7 +93,7 @@ def test_the_recorded_tape(demo: Demo, shared_dir: Path) -> None:
 
 def test_no_faults(demo: Demo) -> None:
     """Without faults nothing restarts; for people the verdict is a page on stdout, and stderr stays empty."""
-    running = demo("--seconds", "10", "--fault", "none")
+    running = demo("--seconds", "15", "--fault", "none")
     assert running.wait(END_S) == 0, str(running)
     page = "\n".join(running.out)
     assert page.startswith("verdict: clean   BTCUSDT")
@@ -146,8 +146,9 @@ def microseconds(folder: Path) -> Path:
 @pytest.mark.parametrize("tape", [whole_and_tiny, quoted_in_bitcoin, long_and_fast, microseconds], ids=lambda f: f.__name__)
 def test_any_other_tape(demo: Demo, tmp_path: Path, tape: Callable[[Path], Path]) -> None:
     """Whatever the quote asset, the decimals and the span: clean, with all faults."""
-    told = verdict_of(demo("--tape", tape(tmp_path).name if tape is whole_and_tiny else str(tape(tmp_path)),
-                           "--seconds", "20", "--json"), 0)  # fmt: skip
+    path, seconds = tape(tmp_path), "20" if tape is long_and_fast else "15"
+    # a relative path counts from where the demo was started
+    told = verdict_of(demo("--tape", path.name, "--seconds", seconds, "--json"), 0)
     expect_clean(told)
     expect_all_faults(told)
 

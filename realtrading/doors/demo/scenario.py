@@ -62,7 +62,7 @@ class Progress:
     """What can be shown while it runs."""
 
     elapsed_s: float
-    trading_s: float
+    seconds: float
     stage: Stage
     script: Script
     phase: str
@@ -279,7 +279,7 @@ class Run:
     def _pause(self, phase: str) -> None:
         self._show(
             Progress(
-                elapsed_s=self._elapsed(), trading_s=self.trading_s, stage=self.stage, script=self.script, phase=phase
+                elapsed_s=self._elapsed(), seconds=self.options.seconds, stage=self.stage, script=self.script, phase=phase
             )
         )
         self.stage.engine.wait(PACE_S)

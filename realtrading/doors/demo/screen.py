@@ -15,6 +15,7 @@ from rich.text import Text
 from realtrading.domain.values import ZERO, plain
 
 from .scenario import Progress, position_of
+from .sizing import GRAIN
 from .verdict import CLEAN, Verdict
 
 REFRESH_PER_S = 5
@@ -57,19 +58,19 @@ def page(file: IO[str]) -> Console:
 def progress_view(progress: Progress) -> RenderableType:
     """A bar, the counts, and the faults so far."""
     witness, engine = progress.stage.witness, progress.stage.engine
-    done = min(progress.elapsed_s, progress.trading_s)
+    done = min(progress.elapsed_s, progress.seconds)
     head = Table.grid(padding=(0, 2))
     head.add_row(
         f"[bold]{escape(progress.phase)}[/]",
-        ProgressBar(total=progress.trading_s, completed=done, width=30),
-        f"{progress.elapsed_s:.0f} s of {progress.trading_s:.0f} s",
+        ProgressBar(total=progress.seconds, completed=done, width=30),
+        f"{done:.0f} s of {progress.seconds:.0f} s",
     )
     orders = witness.all_orders()
     pnl = sum((book.realized_total for book in list(witness.books.values())), ZERO)
     door = "[green]open[/]" if engine.is_ready else f"[red]shut[/]: {escape(engine.why_not_ready())}"
     counts = Text.from_markup(
         f"orders {len(orders)} · trades {sum(len(order.fills) for order in orders)} · "
-        f"position {plain(position_of(progress.stage))} · result {plain(pnl)} · restarts {witness.restarts} · "
+        f"position {plain(position_of(progress.stage))} · result {plain(pnl.quantize(GRAIN))} · restarts {witness.restarts} · "
         f"reconciliations {witness.rounds} · door for new orders: {door}"
     )
     faults = Text()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 import attrs
 
+import realtrading
 from realtrading.errors import BadInput, HouseError
 
 READY_S = 60.0
@@ -51,6 +53,12 @@ class Ready:
         return cls(symbol=said["symbols"][0], **{name: said[name] for name in names})
 
 
+def _same_package() -> dict[str, str]:
+    """The environment in which the child imports this very package, and nothing from the folder it is started in."""
+    paths = [str(Path(realtrading.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
 class Simulator:
     """One simulator process; a context manager that leaves nothing behind. `errors` is the file for its stderr."""
 
@@ -58,7 +66,8 @@ class Simulator:
         self._errors = errors
         with errors.open("wb") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "realtrading.sim", "serve", "--listen", "127.0.0.1:0", *arguments],
+                [sys.executable, "-P", "-m", "realtrading.sim", "serve", "--listen", "127.0.0.1:0", *arguments],
+                env=_same_package(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=sink,
