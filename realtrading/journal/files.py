@@ -115,7 +115,7 @@ def create(path: Path, meta: Mapping[str, str]) -> None:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
         os.rename(unfinished, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
         raise _bad(f"journal {path} cannot be created: {error}") from error
 
@@ -198,7 +198,8 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that a new name in it survives the loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -17,12 +17,14 @@ class VerifyReport:
     """`problem` is None for a sound journal, else one sentence naming the first bad record, row or fact.
 
     `records` and `rows` count what was read; `chain` is the last record's chain value in hexadecimal: noted elsewhere,
-    it proves later that nothing before it was changed or cut off.
+    it proves later that nothing before it was changed or cut off. `digest` is that of all current rows, as
+    `Journal.last_state_digest`.
     """
 
     records: int
     rows: int
     chain: str
+    digest: str
     problem: str | None
 
     @property
@@ -43,15 +45,14 @@ def verify(path: Path) -> VerifyReport:
             connection.execute("BEGIN")  # one moment for everything that is read
             return _examined(connection, path)
     except JournalDamaged as damage:
-        return VerifyReport(records=0, rows=0, chain="", problem=str(damage))
+        return VerifyReport(records=0, rows=0, chain="", digest="", problem=str(damage))
 
 
 def _examined(connection: sqlite3.Connection, path: Path) -> VerifyReport:
     seq, chain = 0, sealing.START_OF_CHAIN
-    rows = 0
+    rows, state = 0, sealing.EMPTY_STATE
     try:
         seq, chain, told = reading.walk(connection, path)
-        state = sealing.EMPTY_STATE
         for row in reading.raw_rows(connection, path):
             state ^= sealing.row_digest(*row)
             rows += 1
@@ -62,7 +63,8 @@ def _examined(connection: sqlite3.Connection, path: Path) -> VerifyReport:
         problem = _structure(connection, path)
     except JournalDamaged as damage:
         problem = str(damage)
-    return VerifyReport(records=seq, rows=rows, chain=chain.hex(), problem=problem)
+    digest = sealing.state_bytes(state).hex()
+    return VerifyReport(records=seq, rows=rows, chain=chain.hex(), digest=digest, problem=problem)
 
 
 def _structure(connection: sqlite3.Connection, path: Path) -> str | None:

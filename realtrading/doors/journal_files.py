@@ -1,0 +1,77 @@
+"""`realtrading journal verify`, `backup` and `restore` in words and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from realtrading.errors import BadInput
+from realtrading.journal import backup as copies
+from realtrading.journal.errors import EXIT_IN_USE, JournalDamaged
+from realtrading.journal.verify import VerifyReport, verify
+
+SCHEMA = 1
+EXIT_REFUSED = 6
+EXIT_VERDICT = 11
+
+Told = tuple[dict[str, Any], list[str]]
+"""What a command found: as one JSON object, and as lines for a person."""
+
+
+def guarded(work: Callable[[], Told]) -> Told:
+    """Run one command on a journal; damage found ends with the exit code of a failed verdict, a lock with that of a
+    refusal.
+    """
+    try:
+        return work()
+    except JournalDamaged as damage:
+        raise BadInput(str(damage), exit_code=EXIT_VERDICT) from damage
+    except BadInput as wrong:
+        if wrong.exit_code == EXIT_IN_USE:
+            raise BadInput(str(wrong), exit_code=EXIT_REFUSED) from wrong
+        raise
+
+
+def verified(path: Path) -> Told:
+    """Whether the journal is what was written."""
+    report = verify(path)
+    object_ = {"schema": SCHEMA, "command": "journal verify", "path": str(path), **_facts(report)}
+    if report.problem is not None:
+        return object_, [report.problem, "next: realtrading journal restore BACKUP PATH makes a new journal of a backup"]
+    return object_, [f"sound: {_words(report)}", f"next: note the chain elsewhere: {report.chain}"]
+
+
+def backed_up(path: Path, destination: Path) -> Told:
+    """Make a copy of a journal that may be in use."""
+    report = copies.backup(path, destination)
+    object_ = {"schema": SCHEMA, "command": "journal backup", "path": str(path), "backup": str(destination)}
+    return {**object_, **_facts(report)}, [
+        f"{destination}: {_words(report)}",
+        f"next: realtrading journal restore {destination} PATH makes a journal of it where none is",
+    ]
+
+
+def restored(copy: Path, path: Path) -> Told:
+    """Make a journal of a backup."""
+    report = copies.restore(copy, path)
+    object_ = {"schema": SCHEMA, "command": "journal restore", "backup": str(copy), "path": str(path)}
+    return {**object_, **_facts(report)}, [
+        f"{path}: {_words(report)}",
+        "next: start the engine with this journal, and never again with the one it was copied from",
+    ]
+
+
+def _facts(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "sound": report.ok,
+        "problem": report.problem,
+        "records": report.records,
+        "rows": report.rows,
+        "chain": report.chain,
+        "digest": report.digest,
+    }
+
+
+def _words(report: VerifyReport) -> str:
+    return f"{report.records} records, {report.rows} current rows, digest {report.digest[:16]}"
