@@ -91,3 +91,7 @@ class Metronome(Strategy):
         ctx.buy(symbol, quantity=self.config.lot)
         if self.config.rest and self.turn % 3 == 0:
             ctx.buy(symbol, quantity=self.config.lot, price=ctx.round_price(symbol, quote.bid * Decimal("0.99")), rests=True)
+
+
+class Idle(Strategy):
+    """Looks on."""

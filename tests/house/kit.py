@@ -175,8 +175,15 @@ def engine_for(
     return RealTradingEngine(settings, Credentials(key=KEY, secret=SECRET), base_dir=base_dir, on_fatal=on_fatal)
 
 
-def write_config(folder: Path, judge: Judge, *, name: str = "house.toml", strategies: Sequence[StrategySettings] = (), prefix: str = "",
-                 **limits: Any) -> Path:  # fmt: skip
+def write_config(
+    folder: Path,
+    judge: Judge,
+    *,
+    name: str = "house.toml",
+    strategies: Sequence[StrategySettings] = (),
+    prefix: str = "",
+    **limits: Any,
+) -> Path:
     """A configuration file, with its secrets beside it, that says what `settings_for` says."""
     limits = {**attrs.asdict(WIDE), **limits}
     for text, value in (("api_key", KEY), ("api_secret", SECRET)):
@@ -259,10 +266,12 @@ def violations(judge: Judge, engine: RealTradingEngine) -> list[str]:
 
 def money_violations(judge: Judge, engine: RealTradingEngine) -> list[str]:
     """Where the three ledgers disagree: the exchange's, the one in memory and the one folded from the journal."""
-    exchange, memory, book = judge.totals(), engine.balances, folded(engine).totals
+    exchange, memory, ledger = judge.totals(), engine.balances, folded(engine)
+    moved = {asset: sum(kinds.values()) for asset, kinds in ledger.flows.items()}  # by others: no trade of ours
+    book = {asset: total + moved.get(asset, 0) for asset, total in ledger.totals.items()}
     found = []
     for asset in sorted({*exchange, *memory, *book}):
-        amounts = [ledger.get(asset, Decimal(0)) for ledger in (exchange, memory, book)]
+        amounts = [each.get(asset, Decimal(0)) for each in (exchange, memory, book)]
         if len(set(amounts)) > 1:
             found.append(f"{asset}: exchange {amounts[0]}, memory {amounts[1]}, folded {amounts[2]}")
     return found

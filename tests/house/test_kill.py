@@ -130,7 +130,7 @@ def covered(records: list[Stored], until: Stored, token: str) -> bool:
 
 def closed_since(records: list[Stored], lost: Stored, until: Stored) -> bool:
     """Whether the breaker opened and closed for the loss between these two records (by what caused them)."""
-    return until.cause is not None and until.cause < lost.letter_seq or any(
+    return (until.cause is not None and until.cause < lost.letter_seq) or any(
         isinstance(stored.event, BreakerChanged) and lost.seq <= stored.seq <= until.seq for stored in records
     )
 
@@ -176,7 +176,8 @@ def test_a_killed_journal_ends_the_house_and_nothing_is_sent_after(
 def test_a_daemon_whose_journal_dies_exits_70_within_two_seconds(judge: Judge, processes: Processes) -> None:
     """`run --fault actor:journal:exception@0.3`: exit code 70, a line that says why, and not one request afterwards."""
     config = write_config(processes.folder, judge, strategies=(dripper(),))
-    daemon = processes.python("-m", "realtrading", "run", "--config", str(config), "--fault", "actor:journal:exception@0.3", cwd=ROOT)
+    fault = ("--fault", "actor:journal:exception@0.3")
+    daemon = processes.python("-m", "realtrading", "run", "--config", str(config), *fault, cwd=ROOT)
     daemon.wait_for_line("ready", 20)
     ready = time.monotonic()
     assert daemon.wait(10) == 70, str(daemon)
