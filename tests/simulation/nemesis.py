@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .world import World
 
 REQUEST_FAULTS = (
-    "lost_there", "lost_back", "reset", "unknown_after", "unknown_before", "slow_engine", "slow_net", "never_leaves", "html",
+    "lost_there", "lost_back", "reset", "unknown_after", "unknown_before", "slow_engine", "slow_net", "never_leaves", "html", "too_late",
 )  # fmt: skip
 EVENT_FAULTS = ("event_lost", "event_doubled", "event_swapped", "event_late")
 ACTIONS = (
     "stream_cut", "mute", "quote_cut", "no_connections", "ban", "crash", "poison", "poison_twice", "hang", "restart",
     "stall", "kill", "kill_after_commit", "clock", "foreign_trade", "foreign_order", "hand_cancel", "deposit", "withdraw",
-    "raid", "query_lag",
+    "raid", "query_lag", "old_journal",
 )  # fmt: skip
 FAULTS = (*REQUEST_FAULTS, *EVENT_FAULTS, *ACTIONS)
 
@@ -74,6 +74,9 @@ class Nemesis:
         self.poisons: dict[str, tuple[str, int]] = {}
         self.raided: set[str] = set()
         self.kill_next_commit = False
+        self.old_journal_next = False
+        self.too_late = False
+        self.late = 0
         self.world: World = None  # type: ignore[assignment]
 
     def did(self, fault: str) -> None:
@@ -109,7 +112,9 @@ class Nemesis:
         if not self.on or not faults or dice.random() >= self.request_rate:
             return fate
         fault = dice.choice(faults)
-        if fault == "slow_engine" and kind == "get time":
+        if fault in ("slow_engine", "too_late") and kind == "get time":
+            return fate
+        if fault == "too_late" and (kind != "post order" or self.too_late):
             return fate
         self.did(fault)
         if fault == "lost_there":
@@ -127,6 +132,11 @@ class Nemesis:
             fate.refused = dice.choice(UNKNOWN_BODIES)
         elif fault == "slow_engine":
             fate.inside_s = dice.uniform(0.2, 9.9)
+        elif fault == "too_late":  # no exchange does that; if one did, the house must find out and say so
+            self.too_late = True
+            fate.inside_s = dice.uniform(26.0, 40.0)
+            self.late += 1
+            self.world.loop.call_later(fate.inside_s + 1.0, self._late_is_over)
         elif fault == "slow_net":
             fate.there_s, fate.back_s = dice.uniform(0.05, 3.5), dice.uniform(0.05, 4.0)
         else:
@@ -155,6 +165,9 @@ class Nemesis:
             return (dice.uniform(0.03, 0.6),), False
         return (dice.uniform(0.5, 8.0),), dice.random() < 0.5
 
+    def _late_is_over(self) -> None:
+        self.late -= 1
+
     # -- what it does by itself -----------------------------------------------------------
 
     def start(self) -> None:
@@ -166,7 +179,7 @@ class Nemesis:
         """No fault from now on; what is under way goes on."""
         self.on = False
         self.poisons.clear()
-        self.kill_next_commit = False
+        self.kill_next_commit = self.old_journal_next = False
         now = self.world.loop.time()
         self.banned_until = min(self.banned_until, now)
         self.mute_until = self.refusing_until = self.lagging_until = 0.0
@@ -257,6 +270,16 @@ class Nemesis:
         self.kill_next_commit = True
         return False  # counted when it happens
 
+    def _old_journal(self) -> bool:
+        if self.world.backup():  # and some seconds later the house dies and gets the copy back
+            self.world.loop.call_later(self.dice.uniform(1.0, 8.0), self._old_journal_back, context=self.world._context)
+        return False  # counted when it happens
+
+    def _old_journal_back(self) -> None:
+        if self.on:
+            self.old_journal_next = True
+            self.world.kill("killed, and an old copy of the journal comes back")
+
     def _clock(self) -> bool:
         self.world.skew_s += self.dice.choice((-1, 1)) * self.dice.choice((0.1, 0.4, 0.9, 3.0))
         return True
@@ -276,10 +299,11 @@ class Nemesis:
         side, symbol = self.dice.choice(("BUY", "SELL")), self.dice.choice(self.world.symbols)
         if side == "SELL" and self.world.foreign_held(symbol) < self.world.lot(symbol, 12):
             side = "BUY"
-        done = self._by_hand(symbol=symbol, side=side, type="MARKET", quantity=str(self.world.lot(symbol, 12)))
+        quantity = self.world.lot(symbol, 12)
+        done = self._by_hand(symbol=symbol, side=side, type="MARKET", quantity=str(quantity))
         if done:
-            sign = 1 if side == "BUY" else -1
-            self.world.foreign[symbol] = self.world.foreign_held(symbol) + sign * self.world.lot(symbol, 12)
+            change = quantity * Decimal("0.998") if side == "BUY" else -quantity
+            self.world.foreign[symbol] = self.world.foreign_held(symbol) + change
         return done
 
     def _foreign_order(self) -> bool:

@@ -13,9 +13,9 @@ CONVERGED_S = 60.0
 def limits(dice: random.Random) -> RealTradingConfig:
     """Tight enough that they bind, quick enough for a minute of virtual time."""
     return RealTradingConfig(
-        max_position_size_usdt=Decimal(dice.choice((90, 150))),
-        max_total_exposure_usdt=Decimal(dice.choice((160, 250))),
-        max_daily_loss_usdt=Decimal(1000),
+        max_position_size_usdt=Decimal(dice.choice((900, 1500))),
+        max_total_exposure_usdt=Decimal(dice.choice((1600, 2500))),
+        max_daily_loss_usdt=Decimal(10_000),
         max_positions=5,
         risk_per_trade_percent=Decimal(100),
         circuit_breaker_errors=dice.choice((2, 3, 50)),
@@ -23,7 +23,7 @@ def limits(dice: random.Random) -> RealTradingConfig:
         reconciliation_interval_secs=dice.choice((4, 15)),
         order_timeout_secs=dice.choice((3, 8)),
         stale_order_timeout_secs=12,
-        max_order_value_usdt=Decimal(60),
+        max_order_value_usdt=Decimal(600),
         quote_age_max_secs=dice.choice((2, 5)),
         default_slippage_percent=Decimal("0.1"),
     )

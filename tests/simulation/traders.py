@@ -8,7 +8,7 @@ from realtrading.domain.values import OrderType, TimeInForce
 from realtrading.strategies import Strategy
 from realtrading.strategies.base import IntentRefused
 
-WORTH = (Decimal(12), Decimal(25), Decimal(45))
+WORTH = (Decimal(60), Decimal(240), Decimal(450))
 
 
 class Trader(Strategy):

@@ -15,9 +15,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
+import pytest
+
 from realtrading import assembly
+from realtrading.actors import orders
 from realtrading.actors.board import Board
 from realtrading.actors.feed import Listeners
+from realtrading.actors.gateway import GatewayActor
 from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts, StrategyPart
 from realtrading.domain.commands import CancelOrder, OrderIntent, SubmitOrder
@@ -37,6 +42,7 @@ from realtrading.sim.exchange import Exchange
 from realtrading.sim.fees import FeeSchedule
 from realtrading.sim.market import Market
 from realtrading.sim.tape import Tape
+from realtrading.topology import STRATEGY
 
 from . import settings
 from .clockwork import EPOCH, VirtualLoop
@@ -83,6 +89,7 @@ class World:
         self.store: Journal | None = None
         self.lives = 0
         self.recovering = False
+        self._killed_recovering = False
         self.foreign: dict[str, Decimal] = {}
         self.wanted = [True]
         self.trader_dice = {name: random.Random(f"{seed}/{name}") for name in STRATEGIES}
@@ -95,6 +102,11 @@ class World:
         self._pump: asyncio.TimerHandle | asyncio.Handle | None = None
         self._awake = False
         self._stalled_until = 0.0
+        self._read: tuple[Any, Any] = (None, None)
+        self._backup: Path | None = None
+        self.old_journals = 0
+        self.told: list[OrderIntent] = []
+        self.soft_cap = 8 if self.dice.random() < 0.3 else STRATEGY.soft_cap
         self._counter = itertools.count(1)
         self._boot: asyncio.Task[None] | None = None
         self._over: asyncio.Future[None] | None = None
@@ -109,11 +121,12 @@ class World:
             [tape.rules() for tape in tapes], fee=FeeSchedule(), now_ms=self.loop.true_ms(), seed=self.seed,
             lookup_after_cancel=self.dice.random() < 0.5,
         )  # fmt: skip
-        funds = {"USDT": Decimal(self.dice.choice((400, 2000)))}
+        funds = {"USDT": Decimal(self.dice.choice((3000, 20000)))}
         if with_bnb:
-            funds["BNB"] = Decimal(self.dice.choice(("0.0005", "1")))
+            funds["BNB"] = Decimal(self.dice.choice(("0.002", "5")))
         exchange.add_account(UID, funds)
         exchange.set_bnb_fees(UID, with_bnb)
+        self.fees_in_bnb = with_bnb
         self.markets = [Market(exchange, tape, tape.symbol, self.seed, loop=True) for tape in tapes]
         for market in self.markets:
             market.open(self.loop.true_ms())
@@ -156,8 +169,11 @@ class World:
         return self.loop.true_utc() + timedelta(seconds=self.skew_s)
 
     def clock(self) -> Now:
-        """Both readings."""
-        return Now(mono=self.loop.time(), utc=self.utc())
+        """Both readings; the very same value while no time passes."""
+        at = (self.loop.time(), self.skew_s)
+        if self._read[0] != at:
+            self._read = (at, Now(mono=at[0], utc=self.utc()))
+        return self._read[1]
 
     def _venue(self) -> PaperVenue:
         return PaperVenue(self.net, utc=self.utc, mono=self.loop.time)
@@ -221,8 +237,13 @@ class World:
 
     def kill(self, why: str) -> None:
         """The process ends now: what is committed is on disk, what is on the wire goes on, all else is gone."""
-        if self.recovering:
-            self.branches["killed in recovery"] += 1
+        booting = self._boot is not None and not self._boot.done()
+        if not self.alive and not booting:
+            return  # it is down already
+        self.branches["killed"] += 1
+        self.branches["recovery killed"] += int(self.recovering)
+        self.branches["recovery killed twice in a row"] += int(self.recovering and self._killed_recovering)
+        self._killed_recovering = self.recovering
         self.note(f"--- {why}")
         self.alive = False
         for task in asyncio.all_tasks(self.loop):
@@ -241,10 +262,12 @@ class World:
         if self._pump is not None:
             self._pump.cancel()
         self._awake = False
+        if self.nemesis.old_journal_next and self._backup is not None:
+            self._restore_backup()
         self.loop.call_later(self.dice.uniform(0.05, 2.0), self._rise, context=self._context)
 
     def _rise(self) -> None:
-        if self._boot is None or self._boot.done() or self._boot.cancelling():
+        if not self.alive:
             self._boot = self.loop.create_task(self._live(), context=self._context)
 
     def _close_store(self) -> None:
@@ -254,6 +277,27 @@ class World:
             store._writer.connection.close()
             os.close(store._lock)
             store._lock = None
+
+    def backup(self) -> bool:
+        """Copy the journal, as a person would; nothing is being written at this moment."""
+        if not self.alive:
+            return False
+        self._backup = self.folder / "backup"
+        self._backup.mkdir(exist_ok=True)
+        for name in ("journal.db", "journal.db-wal"):
+            if (self.folder / name).exists():
+                shutil.copyfile(self.folder / name, self._backup / name)
+        return True
+
+    def _restore_backup(self) -> None:
+        assert self._backup is not None
+        self.nemesis.old_journal_next = False
+        self.nemesis.did("old_journal")
+        self.old_journals += 1
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+            (self.folder / name).unlink(missing_ok=True)
+            if (self._backup / name).exists():
+                shutil.copyfile(self._backup / name, self.folder / name)
 
     def _escalated(self, actor: str) -> None:
         self.branches["escalated"] += 1
@@ -299,15 +343,15 @@ class World:
             return
         self._awake = True
         house, count = self.house, self.desk_dice.randrange(1, 16)
-        try:
-            while count and house.step():
-                count -= 1
-                if not self.alive:
-                    return
-        except Violation:
-            raise
-        if not self.alive:
-            return
+        # as House.step, without judging everybody again after each letter of one and the same moment
+        house.supervisor.round()
+        house._ticker.round()
+        while count and house.seeded.step() is not None:
+            count -= 1
+            if house.supervisor._deaths:
+                house.supervisor.round()
+        house.supervisor.round()
+        house.seeded.do_chores(house.seeded.shift)
         if not count:
             pause = self.desk_dice.random() * 0.002
             self._pump = self.loop.call_at(
@@ -373,8 +417,12 @@ class World:
         intent = OrderIntent(
             id=str(order_id), strategy=OPERATOR, symbol=symbol, side=dice.choice((Side.BUY, Side.BUY, Side.SELL)),
             order_type=OrderType.MARKET if price is None else OrderType.LIMIT, role=Role.ENTRY,
-            quantity=self.lot(symbol, dice.choice((12, 30))), price=price, rests=dice.random() < 0.5,
+            quantity=self.lot(symbol, dice.choice((60, 300))), price=price, rests=dice.random() < 0.5,
         )  # fmt: skip
+        if self.told and dice.random() < 0.25:
+            self.house.post(SubmitOrder(intent=dice.choice(self.told)), sender="engine")
+            self.branches["old intent told again"] += 1
+        self.told.append(intent)
         times = 2 if dice.random() < 0.2 else 1
         for _ in range(times):
             self.house.post(SubmitOrder(intent=intent), sender="engine")
@@ -398,14 +446,25 @@ class World:
             return self.decide(actor, letters, now, original)
 
         asyncio.set_event_loop(self.loop)
-        Actor.decide = decide  # type: ignore[method-assign]
         self.loop.set_exception_handler(self._broken)
-        try:
-            self._main = self.loop.create_task(self._story())
-            self.loop.run_until_complete(self._main)
-        finally:
-            Actor.decide = original  # type: ignore[method-assign]
-            self._end()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Actor, "decide", decide)
+            patch.setattr(GatewayActor, "last_look", self._counted(GatewayActor.last_look))
+            patch.setattr(assembly, "STRATEGY", attrs.evolve(STRATEGY, soft_cap=self.soft_cap))
+            patch.setattr(orders, "ARCHIVE_AFTER", timedelta(seconds=8))
+            try:
+                self._main = self.loop.create_task(self._story())
+                self.loop.run_until_complete(self._main)
+            finally:
+                self._end()
+
+    def _counted(self, last_look: Any) -> Any:
+        def counted(gateway: GatewayActor, message: Any) -> Any:
+            found = last_look(gateway, message)
+            self.branches["last look passed" if found is None else f"last look: {found[0]}"] += 1
+            return found
+
+        return counted
 
     def _end(self) -> None:
         self.alive = False
@@ -467,6 +526,8 @@ class World:
 
     async def converge(self) -> None:
         """Within a virtual minute after the last fault everything agrees."""
+        while self.nemesis.late:  # what is still to be executed is a fault that has not ended
+            await self._pass(0.5)
         since = self.loop.time()
         await self._pass(1.0)
         wrong = ["never looked"]
