@@ -16,7 +16,6 @@ from typing import Any, Self
 
 import attrs
 
-import realtrading
 from realtrading.errors import BadInput, HouseError
 
 READY_S = 60.0
@@ -55,7 +54,7 @@ class Ready:
 
 def _same_package() -> dict[str, str]:
     """The environment in which the child imports this very package, and nothing from the folder it is started in."""
-    paths = [str(Path(realtrading.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
