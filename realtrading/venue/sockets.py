@@ -94,7 +94,10 @@ class OneConnection(ReconnectingWebsocket):  # type: ignore[misc]  # the library
             detail = f"{type(error).__name__} while reading"
         finally:
             self.end(detail)
-            await self.ws.close()
+            try:
+                await self.ws.close()
+            finally:  # cancelled once more, as a dying loop does: no good-bye, but no open socket either
+                self.ws.transport.abort()
 
     def _take(self, frame: str | bytes) -> None:
         """Read one frame."""

@@ -11,8 +11,11 @@ from house.conftest import HANG_S, Engines
 from house.kit import LOT, ROOT, SYMBOL, Ear, Judge, dripper, quiet, violations, wait_ready, write_config
 from processes import Processes
 from realtrading.domain.breaker import CauseKind
+from realtrading.domain.commands import OrderIntent, SubmitOrder
 from realtrading.domain.events import ActorRestarted, BreakerChanged, KeeperLost, ReconciliationComplete
+from realtrading.domain.values import OrderType, Role, Side, base36
 from realtrading.engine import RealTradingEngine
+from realtrading.errors import BadInput
 from realtrading.journal.readers import opened
 from realtrading.journal.records import IntentRecorded, Stored
 from realtrading.runtime.spec import FaultKind
@@ -151,6 +154,7 @@ def test_a_killed_journal_ends_the_house_and_nothing_is_sent_after(
         over.set()
 
     engine = engines(strategies=(dripper(),), durability=durability, on_fatal=on_fatal).start()
+    house = engine.house
     for _ in range(3):
         engine.buy(SYMBOL, quantity=LOT)
     began = time.monotonic()
@@ -162,15 +166,26 @@ def test_a_killed_journal_ends_the_house_and_nothing_is_sent_after(
     assert not engine.is_running
     wait_until(lambda: not any(each["status"] == 0 for each in judge.requests(kind="place")), 5, "what was sent is answered")
     sent = set(judge.places())
-    after = [engine.buy(SYMBOL, quantity=LOT) for _ in range(3)]
-    assert not any(ticket.wait_recorded(0.2) for ticket in after)
+    with pytest.raises(BadInput):
+        engine.buy(SYMBOL, quantity=LOT)
+    for number in range(3):  # past the door
+        house.post(SubmitOrder(intent=intent(engine, number)), sender="test")
+    wait_until(lambda: house.mailbox("orders").waiting() >= 3, 5, "they wait, and nobody serves them")
+    assert engine.stop()
     assert set(judge.places()) == sent
-    assert [len(ended), engine.house.frozen] == [1, True]
-    engine.stop()
+    assert [len(ended), house.frozen] == [1, True]
     with opened(engine.settings.journal_path) as reader:
         recorded = {stored.event.order.id for stored in reader.events() if isinstance(stored.event, IntentRecorded)}
     ours = {name for name in sent if name.startswith(f"{engine.settings.prefix}_")}
     assert ours <= recorded
+
+
+def intent(engine: RealTradingEngine, number: int) -> OrderIntent:
+    """A market buy that no door has looked at."""
+    return OrderIntent(
+        id=f"{engine.settings.prefix}_{base36(engine.run)}_user_nzz{number}", strategy="user", symbol=SYMBOL, side=Side.BUY,
+        order_type=OrderType.MARKET, role=Role.ENTRY, quantity=LOT,
+    )  # fmt: skip
 
 
 def test_a_daemon_whose_journal_dies_exits_70_within_two_seconds(judge: Judge, processes: Processes) -> None:
