@@ -196,7 +196,9 @@ class BinanceVenue:
 
     async def _look_up(self, command: QueryOrder) -> OrderLookedUp:
         asked_at = self._wire.clock.now()
-        report = await self._fates.order(command.symbol, command.exchange_order_id, command.id)
+        # whose order made a trade is the very question then: the answer's own client id is wanted, not what we call it
+        named = None if command.id.startswith("#") else command.id
+        report = await self._fates.order(command.symbol, command.exchange_order_id, named)
         in_history = None
         if command.prove:
             listed = await self._listed(command, report)

@@ -83,13 +83,13 @@ class Lookups:
         """uid and balances; assets without any are left out by the venue."""
         return await self._read("account", {"omitZeroBalances": "true"}, _account)
 
-    async def order(self, symbol: str, exchange_order_id: int | None, client_id: str) -> ExecutionReport | None:
-        """One order, by exchange id if known, else by client id.
+    async def order(self, symbol: str, exchange_order_id: int | None, client_id: str | None) -> ExecutionReport | None:
+        """One order, by exchange id if known, else by client id. At least one is; without a client id the answer's stands.
 
         None when the venue says that there is none (-2013).
         """
         asked: dict[str, str | int] = {"symbol": symbol}
-        asked |= {"origClientOrderId": client_id} if exchange_order_id is None else {"orderId": exchange_order_id}
+        asked |= {"origClientOrderId": str(client_id)} if exchange_order_id is None else {"orderId": exchange_order_id}
         answer = await self._send("order", asked, signed=True)
         if answer.status == 400 and answer.code == NO_SUCH_ORDER:
             return None
@@ -97,7 +97,7 @@ class Lookups:
         if found.symbol != symbol or exchange_order_id not in (None, found.exchange_order_id):
             raise ReadFailed("order", answer, "the answer is about another order")
         # after a cancel the venue shows the cancel's id where the order's was
-        return attrs.evolve(found, client_id=client_id)
+        return found if client_id is None else attrs.evolve(found, client_id=client_id)
 
     async def open_orders(self, symbol: str) -> list[ExecutionReport]:
         """Every open order of a symbol, whoever placed it."""

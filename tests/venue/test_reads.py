@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 
@@ -38,6 +39,21 @@ def test_a_query_by_exchange_id_answers_for_our_id() -> None:
             assert [each.trade_id for each in found.trades] == [5, 6]
             asked = on.exchange.asked[0].params
             assert (asked["orderId"], "origClientOrderId" in asked) == ("28", False)
+
+    run(scenario())
+
+
+def test_a_query_about_an_unknown_order_tells_whose_it_is() -> None:
+    """A question by exchange id alone (its key is no client id) is answered with the client id that the venue shows."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.answer("GET", "order", ROW | {"clientOrderId": "rt_1_lost_n4"})
+            on.exchange.answer("GET", "myTrades", [])
+            found = await on.venue.query(attrs.evolve(query(known=28), id=f"#{SYMBOL}:28"))
+            assert isinstance(found, OrderLookedUp)
+            assert found.report is not None
+            assert (found.id, found.report.client_id) == (f"#{SYMBOL}:28", "rt_1_lost_n4")
 
     run(scenario())
 
