@@ -42,7 +42,8 @@ class GatewayActor(Hand):
         order = message.order
         refusal = self.last_look(message)
         if refusal is None:
-            answer = await self.venue.place(order)
+            # what passed shut gates only reduces: a lost stream must not keep it in
+            answer = await self.venue.place(order, unheard=message.gate is None)
             self.send(answer)
             if isinstance(answer, PlacementRefused) and answer.reason is Reason.VENUE_CLOCK:
                 await self.tell_clock()

@@ -45,8 +45,8 @@ class BinanceVenue:
     """One account at Binance. Make and use it inside one running asyncio loop; `port.Venue` says what each method
     promises.
 
-    A generation that ended refuses placements until the next `connect` has succeeded; cancels and reads go on over
-    REST until the venue is closed. During a silence the venue asked for (429, 418) nothing is sent at all, cancels
+    A generation that ended refuses placements until the next `connect` has succeeded, but those that may go `unheard`;
+    these, cancels and reads go on over REST until the venue is closed. During a silence the venue asked for (429, 418) nothing is sent at all, cancels
     included. `connect` that raises began no generation, so no `StreamLost` follows. `on_request` hears of every
     request; it must not raise.
     """
@@ -122,13 +122,15 @@ class BinanceVenue:
 
     # -- orders -----------------------------------------------------------------------
 
-    async def place(self, order: RealOrder) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
-        """Sign and send the order exactly once; whatever happens is one of the three."""
+    async def place(
+        self, order: RealOrder, *, unheard: bool = False
+    ) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
+        """Sign and send the order exactly once; whatever happens is one of the three. See `port.Venue.place`."""
         try:
             params = placement(order)
         except HouseError as error:
             return _refused(order, Reason.HOUSE_FAULT, str(error))
-        if not self._wire.alive:
+        if not (self._wire.alive or unheard):
             return _refused(order, Reason.BREAKER_STREAM_LOST, "between two connections")
         began = self._mono()
         try:

@@ -100,8 +100,14 @@ class Venue(Protocol):
     def server_time(self, utc: datetime) -> datetime:
         """Our reading `utc` corrected by the measured offset."""
 
-    async def place(self, order: RealOrder) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
-        """Sign and send the order exactly once (never re-sent by anybody below)."""
+    async def place(
+        self, order: RealOrder, *, unheard: bool = False
+    ) -> PlacementAcknowledged | PlacementRefused | PlacementUnknown:
+        """Sign and send the order exactly once (never re-sent by anybody below).
+
+        While no generation is connected it is refused, unless it may go `unheard`: an exit finds a door even then, and
+        its answer or a query must tell what no stream can.
+        """
 
     async def cancel(self, command: PlaceCancel) -> CancelAnswered:
         """Cancel by exchange id with our own cancel id."""

@@ -276,6 +276,22 @@ def test_between_generations_nothing_is_placed() -> None:
     run(scenario())
 
 
+def test_what_may_go_unheard_is_placed_between_generations() -> None:
+    """Before the first connect and after a loss an order that may go unheard goes out all the same, once."""
+
+    async def scenario() -> None:
+        async with stage(connected=False) as on:
+            on.exchange.answer("POST", "order", full_answer())
+            assert isinstance(await on.venue.place(order(), unheard=True), PlacementAcknowledged)
+            await on.venue.connect(1, on.heard)
+            on.exchange.cut()
+            await until(lambda: on.heard.reports, "the loss")
+            assert isinstance(await on.venue.place(order(), unheard=True), PlacementAcknowledged)
+            assert on.exchange.count("POST", "order") == 2
+
+    run(scenario())
+
+
 def test_an_answer_on_its_way_survives_the_next_generation() -> None:
     """Connecting anew does not turn an order into an unknown one by our own doing."""
 
