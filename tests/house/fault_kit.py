@@ -1,6 +1,8 @@
 """One engine at one simulator under scripted faults, and the judgement after they are healed: by the ledger of truth."""
 
 import itertools
+import json
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -9,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from house.kit import LOT, SYMBOL, WIDE, Ear, Judge, engine_for, quiet, settings_for, violations
+from house.kit import LOT, SYMBOL, WIDE, Ear, Judge, engine_for, folded, money_violations, quiet, settings_for, violations
 from realtrading.domain.events import ActorRestarted, BreakerChanged, DiscrepancyFound, OrderUnknown, ReconciliationComplete
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reconciliation import DiscrepancyKind
@@ -22,6 +24,11 @@ PATIENT = attrs.evolve(WIDE, circuit_breaker_errors=1_000)
 
 UNLIMITED = {"weight_1m": 10_000_000, "raw_5m": 10_000_000, "orders_10s": 100_000}
 """Many engines of one address share the simulator of a file; its limits are told when a test is about limits."""
+
+MEAN = Decimal(40_000)
+"""The price around which the simulator's market without a tape waves: from above it, it comes back below soon."""
+
+STEPS_MAX = 4_000
 
 EVENTS = {"kind": "event"}
 REPORTS = {"kind": "event", "event": "executionReport"}
@@ -60,14 +67,24 @@ class Stand:
         return self.limit(self.under(below), quantity)
 
     def touching(self, quantity: Decimal = Decimal("0.01")) -> Ticket:
-        """A limit buy at the bid, confirmed: the next steps of the market fill it, in parts."""
-        return self.limit(self.bid, quantity)
+        """A limit buy at the bid, confirmed: soon the steps of the market fill it, in parts."""
+        for _ in range(100):
+            if self.judge_bid() >= MEAN:
+                break
+            self.step(10)
+        return self.limit(self.judge_bid(), quantity)
 
     def limit(self, price: Decimal, quantity: Decimal) -> Ticket:
         """A limit buy that rests, confirmed."""
         ticket = self.engine.buy(SYMBOL, quantity=quantity, price=price, rests=True)
         self.until(ticket, OrderState.NEW)
         return ticket
+
+    def judge_bid(self) -> Decimal:
+        """The exchange's own best bid."""
+        rest = self.judge.ready["rest_url"]
+        with urllib.request.urlopen(f"{rest}/v3/ticker/bookTicker?symbol={SYMBOL}", timeout=10) as response:
+            return Decimal(json.load(response)["bidPrice"])
 
     def under(self, part: str) -> Decimal:
         """A price at this part of the bid."""
@@ -85,7 +102,11 @@ class Stand:
 
     def step_until(self, ticket: Ticket, *statuses: str) -> None:
         """Move the market until the exchange's own record of the order says one of these."""
-        wait_until(lambda: self.step() or self.truth(ticket)["status"] in statuses, 20, f"the exchange says {statuses}")
+        for _ in range(STEPS_MAX):
+            self.step()
+            if self.truth(ticket)["status"] in statuses:
+                return
+        raise AssertionError(f"after {STEPS_MAX} trades the exchange still does not say {statuses}")
 
     def by_hand(self, side: str = "BUY", quantity: str = "0.003", **more: str) -> dict[str, Any]:
         """An order that somebody else gives on this account."""
@@ -150,11 +171,23 @@ class Stand:
         quiet(self.engine, 45)
         found = wait_until(lambda: self.clean_round(), 30, "a clean round")
         quiet(self.engine, 10)
-        assert violations(self.judge, self.engine) == []
+        assert self.wrong() == []
         assert self.engine.failure is None
         assert [event.name for event in self.ear.of(ActorRestarted)] == []
         assert self.judge.call("state")["internal_errors"] == []
         assert all(placed <= 1 for placed in self.place_requests().values())
+        return found
+
+    def wrong(self) -> list[str]:
+        """Where orders or money differ; what moved without a trade of ours counts as what the engine classified it as."""
+        money = money_violations(self.judge, self.engine)
+        found = [each for each in violations(self.judge, self.engine) if each not in money]
+        exchange, memory, book = self.judge.totals(), self.engine.balances, folded(self.engine)
+        for asset in sorted({*exchange, *memory, *book.totals}):
+            flows = sum(book.flows.get(asset, {}).values(), Decimal(0))
+            amounts = [exchange.get(asset, 0), memory.get(asset, 0), book.totals.get(asset, 0) + flows]
+            if len(set(amounts)) > 1:
+                found.append(f"{asset}: exchange {amounts[0]}, memory {amounts[1]}, folded with flows {amounts[2]}")
         return found
 
     def clean_round(self) -> ReconciliationComplete | None:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from house.fault_kit import CANCEL, PATIENT, PLACE, QUERY, REPORTS, Stand, Stands, stands
+from house.fault_kit import CANCEL, PATIENT, PLACE, QUERY, REPORTS, Stands, stands
 from house.kit import LOT, SYMBOL, Judge
 from realtrading import assembly
 from realtrading.domain.events import CircuitBreakerClosed, CircuitBreakerOpened, OrderDenied, ReconciliationFailed
