@@ -151,7 +151,7 @@ class WireDesk(Desk):
 
 
 def _clean_up(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left on a loop, give it a moment, close it."""
+    """Cancel what is left on a loop, give it a moment, cut what is still connected, close it."""
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
@@ -160,4 +160,9 @@ def _clean_up(loop: asyncio.AbstractEventLoop) -> None:
             loop.run_until_complete(asyncio.wait(tasks, timeout=CLEANUP_S))
         loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), CLEANUP_S))
         loop.run_until_complete(asyncio.wait_for(loop.shutdown_default_executor(), CLEANUP_S))
+    with contextlib.suppress(BaseException):
+        # on a busy machine a good-bye may take longer than that moment; asyncio itself would leave its socket open
+        for transport in list(getattr(loop, "_transports", {}).values()):
+            transport.abort()
+        loop.run_until_complete(asyncio.sleep(0))
     loop.close()
