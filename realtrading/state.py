@@ -11,7 +11,7 @@ from realtrading.actors.board import Board
 from realtrading.actors.breaker import book_of
 from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts
-from realtrading.domain.breaker import BreakerBook, CircuitBreakerState
+from realtrading.domain.breaker import ACCOUNT, BreakerBook, CircuitBreakerState
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook, RealPosition
 from realtrading.domain.values import EXACT, ZERO, Quote
@@ -50,8 +50,8 @@ class EngineState:
 
     @property
     def is_ready(self) -> bool:
-        """True while no cause keeps the whole account shut."""
-        return self._running and not self.circuit_breaker.is_open
+        """True while no cause keeps the whole account shut; one symbol, asset or strategy may be shut all the same."""
+        return self._running and not any(cause.scope == ACCOUNT for cause in self.breaker_book.causes)
 
     @property
     def is_reconciled(self) -> bool:
@@ -176,6 +176,12 @@ class EngineState:
         return self._running_house()[0]
 
     # -- inside ---------------------------------------------------------------
+
+    def _working_house(self) -> tuple[House, Parts]:
+        """The house that takes commands; one that has failed would swallow them. Raises `BadInput`."""
+        if self._failure is not None and not self._stopping:
+            raise BadInput(f"the engine cannot go on: {self._failure}")
+        return self._running_house()
 
     def _running_house(self) -> tuple[House, Parts]:
         if self._house is None or self._parts is None:

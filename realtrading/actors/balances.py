@@ -32,8 +32,8 @@ from realtrading.domain.values import ZERO, Now, SymbolRules
 
 from .keeper import Draft, Handler, MoneyKeeper
 
-CLOCK_SLACK = timedelta(seconds=1)
-"""Our clock and the venue's may differ by so much: a line changed that close to the question is not compared."""
+CLOCK_SLACK = timedelta(milliseconds=250)
+"""Our reading of the venue's clock may be wrong by so much: a line changed that close to the question is not compared."""
 
 
 class BalancesActor(MoneyKeeper):
@@ -102,7 +102,7 @@ class BalancesActor(MoneyKeeper):
         moving = {
             line.asset
             for line in draft.rows("ledger").values()
-            if line.changed_at is not None and line.changed_at >= snapshot.asked_at - CLOCK_SLACK
+            if line.changed_at is not None and line.changed_at >= message.asked_at - CLOCK_SLACK
         }
         skipped = frozenset(message.in_flight_assets | moving)
         found = diff_balances(draft.rows("ledger"), snapshot, skipped)

@@ -63,6 +63,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
             snapshot=message,
             token=message.token,
             in_flight_assets=in_flight_assets(draft, message.asked_at - offset),
+            asked_at=message.asked_at - offset,
         )
     )
 

@@ -31,6 +31,9 @@ AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 BETWEEN_S = 0.25
 """Two rounds never follow each other faster: many wishes are one round's work."""
 
+SKIPPED_AGAIN_S = 10
+"""A round that could not compare every asset, because it moved, is followed by the next one at the latest so soon."""
+
 
 @attrs.frozen(kw_only=True)
 class Round:
@@ -57,6 +60,7 @@ class Plan:
     last_done_mono: float | None = None
     counter: int = 0
     repeats: int = 0
+    skipped: bool = False
 
     @property
     def pause_s(self) -> float:
@@ -212,6 +216,7 @@ class ReconciliationActor(MoneyKeeper):
             suspects=(*certain, *suspects),
             not_before_mono=now.mono + plan.pause_s if again else now.mono,
             repeats=plan.repeats + 1 if again else 0,
+            skipped=bool(message.skipped),
             last_done_mono=now.mono,
         )
         self.go_on(plan, now, draft)
@@ -223,6 +228,8 @@ class ReconciliationActor(MoneyKeeper):
         if plan.round is not None and now.mono - plan.round.started_mono > ROUND_DEADLINE_S:
             plan = self.fail(plan, f"no end within {ROUND_DEADLINE_S:g} s", now, draft)
         every = self.config.reconciliation_interval_secs
+        if plan.skipped:
+            every = min(every, SKIPPED_AGAIN_S)
         due = plan.last_done_mono is not None and now.mono - plan.last_done_mono >= every
         if due and not plan.wishes and plan.round is None:
             plan = attrs.evolve(plan, wishes=(f"timer-{plan.counter}",), trigger="timer")

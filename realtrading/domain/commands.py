@@ -145,12 +145,14 @@ class TakeSnapshot:
 class CompareBalances:
     """orders -> balances, after orders merged the snapshot: compare the ledger with it, answer `BalancesCompared`.
 
-    `in_flight_assets` are the assets touched by orders not yet settled: not comparable this round.
+    `in_flight_assets` are the assets touched by orders not yet settled: not comparable this round. `asked_at` is the
+    moment of the snapshot's first question by our own clock.
     """
 
     snapshot: SnapshotTaken
     token: str
     in_flight_assets: frozenset[str]
+    asked_at: datetime
 
 
 @attrs.frozen(kw_only=True)

@@ -243,12 +243,18 @@ def diff_balances(
 def confirm(previous: Iterable[Discrepancy], current: Iterable[Discrepancy]) -> tuple[Discrepancy, ...]:
     """The current differences; those only watched so far and found again (same kind and key) are now unresolved.
 
-    The amount may have changed in between: a drift that moves is no less a drift.
+    "Again" means by the same amount, or for something already unresolved by any: while the house trades, each photograph
+    may catch another fill that is still on its way to us, and then the amounts differ.
     """
-    before = {(each.kind, each.key) for each in previous if each.resolution in _OPEN}
+    before = {(each.kind, each.key): each for each in previous if each.resolution in _OPEN}
+
+    def again(each: Discrepancy) -> bool:
+        known = before.get((each.kind, each.key))
+        return known is not None and (known.detail == each.detail or known.resolution is Resolution.UNRESOLVED)
+
     return tuple(
         attrs.evolve(each, resolution=Resolution.UNRESOLVED)
-        if each.resolution is Resolution.WATCHED and (each.kind, each.key) in before
+        if each.resolution is Resolution.WATCHED and again(each)
         else each
         for each in current
     )

@@ -89,7 +89,9 @@ def compare(held: dict[str, str], *moving: str, asked_s: float = 0.0) -> Compare
         cursors={},
         balances={asset: (D(amount), D(0)) for asset, amount in held.items()},
     )
-    return CompareBalances(snapshot=snapshot, token="round-1", in_flight_assets=frozenset(moving))
+    return CompareBalances(
+        snapshot=snapshot, token="round-1", in_flight_assets=frozenset(moving), asked_at=snapshot.asked_at
+    )
 
 
 # -- positions ------------------------------------------------------------------

@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from bench import CONFIG, Bench, of, one
-from realtrading.actors.reconciliation import BETWEEN_S, ROUND_DEADLINE_S, ReconciliationActor
+from realtrading.actors.reconciliation import BETWEEN_S, ROUND_DEADLINE_S, SKIPPED_AGAIN_S, ReconciliationActor
 from realtrading.domain.commands import PrepareSnapshot, Reconcile
 from realtrading.domain.events import (
     BalancesCompared,
@@ -168,3 +169,24 @@ def test_many_wishes_are_one_round(bench: Bench) -> None:
     said = [word for index in range(100) for word in bench.tell(Reconcile(trigger="foreign", token=f"t{index}"))]
 
     assert len(of(said, PrepareSnapshot)) == 1
+
+
+def test_a_drift_by_another_amount_is_a_new_suspicion(bench: Bench) -> None:
+    """While the house trades a photograph may miss a fill on its way; only the same amount twice is a drift."""
+    ended(bench, begun(bench), DRIFT)
+    bench.later(1)
+    other = attrs.evolve(DRIFT, exchange="98", detail="exchange - engine = -2")
+
+    complete = one(ended(bench, one(bench.tell(TICK), PrepareSnapshot).token, other), ReconciliationComplete)
+
+    assert (complete.clean, complete.unresolved) == (False, ())
+
+
+def test_an_asset_that_moved_is_looked_at_again_soon(bench: Bench) -> None:
+    """An asset that is traded all the time is compared in one of many looks, not in one look in five minutes."""
+    token = begun(bench)
+    bench.tell(OrdersCompared(token=token, discrepancies=(), pending=()))
+    bench.tell(BalancesCompared(token=token, discrepancies=(), skipped=("USDT",)))
+    bench.later(SKIPPED_AGAIN_S)
+
+    assert len(of(bench.tell(TICK), PrepareSnapshot)) == 1

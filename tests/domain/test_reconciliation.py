@@ -202,7 +202,7 @@ def test_a_line_that_moved_since_the_question_is_not_compared(changed_at: dateti
 def test_drift_counts_when_a_second_look_repeats_it() -> None:
     """Once is watched, twice is unresolved, a third time it stays so; another asset or a healed one is not affected."""
     first = diff_balances(lines(USDT="100", BTC="1"), a_snapshot(balances={"USDT": (D(99), D(0)), "BTC": (D(1), D(0))}))
-    second = diff_balances(lines(USDT="100", BTC="1"), a_snapshot(balances={"USDT": (D(98), D(0))}))
+    second = diff_balances(lines(USDT="100", BTC="1"), a_snapshot(balances={"USDT": (D(99), D(0))}))
     twice = confirm(first, second)
     assert found(twice) == [(KIND.BALANCE_DRIFT, "BTC", DONE.WATCHED), (KIND.BALANCE_DRIFT, "USDT", DONE.UNRESOLVED)]
     assert found(confirm(twice, second)) == [
@@ -210,6 +210,15 @@ def test_drift_counts_when_a_second_look_repeats_it() -> None:
         (KIND.BALANCE_DRIFT, "USDT", DONE.UNRESOLVED),
     ]
     assert confirm([], first) == tuple(first)
+
+
+def test_another_amount_is_a_new_suspicion_until_it_is_unresolved() -> None:
+    """While the house trades each photograph may miss another fill; what is unresolved stays so by any amount."""
+    first = diff_balances(lines(USDT="100"), a_snapshot(balances={"USDT": (D(99), D(0))}))
+    other = diff_balances(lines(USDT="100"), a_snapshot(balances={"USDT": (D(98), D(0))}))
+
+    assert found(confirm(first, other)) == [(KIND.BALANCE_DRIFT, "USDT", DONE.WATCHED)]
+    assert found(confirm(confirm(first, first), other)) == [(KIND.BALANCE_DRIFT, "USDT", DONE.UNRESOLVED)]
 
 
 def test_what_was_healed_before_is_news_again() -> None:
