@@ -53,6 +53,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # --fault names an actor: a wrong name is told before anything starts
     "doors.cli.timed_fault": ("domain", "errors", "runtime.spec", "topology"),
     "doors.cli.group": ("__version__",),
+    # a recorded stream is read by the very code that reads the living one
+    "doors.replay_events": ("domain", "errors", "venue.recording", "venue.translate"),
     "doors.cli.kill": ("domain", "engine", "journal", "venue", "errors"),
 }
 

@@ -30,14 +30,23 @@ def _no_constant(name: str) -> Any:
     raise Unreadable(f"{name} is not JSON")
 
 
-def read_json(text: str | bytes) -> Any:
+def _told_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("a name is told twice in one object")
+    return found
+
+
+def read_json(text: str | bytes, *, names_once: bool = False) -> Any:
     """Parse JSON.
 
-    NaN and Infinity, bad encoding and absurd nesting raise `Unreadable`. A JSON fraction stays text: money is never a
+    NaN and Infinity, bad encoding and absurd nesting raise `Unreadable`; with `names_once` so does an object in which
+    a name stands twice (some of the venue's own answers repeat one). A JSON fraction stays text: money is never a
     float.
     """
+    hook = _told_once if names_once else None
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=str)
+        return json.loads(text, parse_constant=_no_constant, parse_float=str, object_pairs_hook=hook)
     except Unreadable:
         raise
     except (ValueError, RecursionError) as error:

@@ -10,6 +10,9 @@ from realtrading import __version__
 COMMANDS = {
     "demo": ("realtrading.doors.cli.demo", "demo", "Trade against the simulated exchange, break things, and prove the books."),
     "journal": ("realtrading.doors.cli.journal", "journal", "Look at a journal, check it, copy it, bring it back."),
+    "replay-events": (
+        "realtrading.doors.cli.replay_events", "replay_events", "What a recorded user stream makes of its orders."
+    ),
     "run": ("realtrading.doors.cli.run", "run", "Run the daemon in the foreground."),
     "sim": ("realtrading.doors.cli.sim", "sim", "The simulated exchange alone."),
 }
