@@ -221,7 +221,7 @@ class RealTradingEngine(EngineState):
         Amounts are decimals or decimal texts, never floats. Raises `BadInput` for what is no order at all, and when the
         engine does not run. Whether it goes to the exchange is decided inside; the ticket tells.
         """
-        house, parts = self._running_house()
+        house, parts = self._working_house()
         kind = order_type or (OrderType.LIMIT if price is not None else OrderType.MARKET)
         order_id = ClientId(
             prefix=parts.prefix, run=parts.run, strategy=OPERATOR, role=role, counter=next(self._counter)
@@ -256,12 +256,12 @@ class RealTradingEngine(EngineState):
 
     def cancel(self, order_id: str) -> None:
         """Ask for an order's end; the events tell what came of it."""
-        house, _ = self._running_house()
+        house, _ = self._working_house()
         house.post(CancelOrder(id=order_id, by="user"), sender="engine")
 
     def reconcile(self, timeout_s: float = 30.0) -> ReconciliationComplete | None:
         """Look now, and wait for the round that covers this wish; None if it does not end in time."""
-        house, _ = self._running_house()
+        house, _ = self._working_house()
         token = f"wish-{next(self._counter)}"
         done: list[ReconciliationComplete] = []
         heard = threading.Event()
@@ -281,7 +281,7 @@ class RealTradingEngine(EngineState):
 
     def stop_strategies(self) -> None:
         """Tell every strategy to say good-bye; the house goes on."""
-        house, _ = self._running_house()
+        house, _ = self._working_house()
         house.post(StopStrategies(by="user"), sender="engine")
 
     def subscribe(self, listener: Callable[[object], None]) -> Callable[[], None]:
@@ -290,7 +290,7 @@ class RealTradingEngine(EngineState):
 
     def inject(self, actor: str, kind: FaultKind) -> None:
         """Make an actor fail once, on purpose. Mode simulated only; raises `BadInput` elsewhere or for no such actor."""
-        house, _ = self._running_house()
+        house, _ = self._working_house()
         if self.settings.mode is not Mode.SIMULATED:
             raise BadInput("faults are injected in mode simulated only")
         if actor not in house.names:
@@ -298,6 +298,12 @@ class RealTradingEngine(EngineState):
         house.inject(actor, kind)
 
     # -- inside ---------------------------------------------------------------
+
+    def _working_house(self) -> tuple[House, Parts]:
+        """The house that takes commands; one that has failed would swallow them. Raises `BadInput`."""
+        if self._failure is not None and not self._stopping:
+            raise BadInput(f"the engine cannot go on: {self._failure}")
+        return self._running_house()
 
     def _put_away(self, store: Journal) -> None:
         """Close the journal, and remove it when nobody was promised to find it again."""

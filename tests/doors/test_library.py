@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import threading
 import time
 import urllib.request
@@ -26,6 +27,7 @@ from realtrading import (
     Settings,
 )
 from realtrading.errors import BadInput, HouseError
+from realtrading.runtime.spec import FaultKind
 from serving import judge, start_simulator
 from waiting import wait_until
 
@@ -210,6 +212,27 @@ def test_a_line_that_no_simulator_printed_is_refused(line: str, what: str) -> No
     """What is not the ready line is named, with what is missing in it."""
     with pytest.raises(BadInput, match=what):
         RealTradingEngine.simulated(line)
+
+
+def test_a_dead_journal_is_told_and_commands_are_refused(simulator: dict[str, Any]) -> None:
+    """When the house cannot go on, the program is called, `wait` returns, and no order is taken that would go nowhere."""
+    told: list[str] = []
+    before = set(threading.enumerate())
+    bare = RealTradingEngine.simulated(simulator, WIDE)
+    credentials = Credentials(key=simulator["key"], secret=simulator["secret"])
+    engine = RealTradingEngine(bare.settings, credentials, on_fatal=lambda actor, failure: told.append(actor)).start()
+    engine.inject("journal", FaultKind.EXCEPTION)
+
+    assert engine.wait(10)
+    wait_until(lambda: told, 5, "the call of on_fatal")
+    assert ["journal"] == told
+    assert not engine.is_running
+    with pytest.raises(BadInput, match="the engine cannot go on: actor journal ended the house"):
+        engine.buy(SYMBOL, quantity="0.001")
+    assert engine.stop()
+    assert set(threading.enumerate()) == before
+    assert set() == fills_at(simulator)
+    shutil.rmtree(bare.settings.state_dir)
 
 
 # -- several engines ----------------------------------------------------------
