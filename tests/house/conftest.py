@@ -38,6 +38,8 @@ def engines(judge: Judge, tmp_path: Path) -> Iterator[Engines]:
     made: list[RealTradingEngine] = []
 
     def make(*, on_fatal: Any = None, at: Judge | None = None, **given: Any) -> RealTradingEngine:
+        if not made:  # what an earlier test took out of the book is there again
+            (at or judge).call("step", trades=20)
         engine = engine_for(settings_for(at or judge, tmp_path, **given), on_fatal=on_fatal)
         engine.ear = Ear()  # type: ignore[attr-defined]
         engine.subscribe(engine.ear)  # type: ignore[attr-defined]

@@ -16,6 +16,10 @@ class DripConfig:
     rest: bool = False
 
 
+PAUSE_S = 0.05
+"""Between two orders of a symbol: a stepped market's book is finite."""
+
+
 class Dripper(Strategy):
     """One order at a time; what it holds it sells next."""
 
@@ -24,6 +28,7 @@ class Dripper(Strategy):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.turn = 0
+        self.not_before_mono: dict[str, float] = {}
 
     def on_quote(self, ctx: Any, quote: Any) -> None:
         self.step(ctx)
@@ -43,7 +48,9 @@ class Dripper(Strategy):
                     ctx.cancel(order.id)
             if live or ctx.stopping or ctx.stale or not ctx.settled(symbol):
                 continue
-            self.trade(ctx, symbol)
+            if ctx.now.mono >= self.not_before_mono.get(symbol, 0):
+                self.not_before_mono[symbol] = ctx.now.mono + PAUSE_S
+                self.trade(ctx, symbol)
 
     def trade(self, ctx: Any, symbol: str) -> None:
         held = ctx.round_quantity(symbol, max(ctx.position(symbol), Decimal(0)))
