@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from realtrading.domain.orders import RealOrder
+from realtrading.domain.orders import OrderFill, RealOrder
 from realtrading.domain.values import plain
 from realtrading.errors import BadInput
 from realtrading.journal.life import effect_of, life_of
@@ -107,6 +107,9 @@ def _step(one: Stored, order_id: str) -> dict[str, Any]:
             "cumulative_quote": plain(order.cumulative_quote),
             "missing": plain(order.missing_quantity),
         }
+    fills = getattr(one.event, "fills", ())
+    if fills:
+        step["fills"] = [_fill(fill) for fill in fills]
     book = getattr(one.event, "book", None)
     if book is not None:
         step["position"] = plain(book.quantity)
@@ -119,6 +122,17 @@ def _step(one: Stored, order_id: str) -> dict[str, Any]:
     return step
 
 
+def _fill(fill: OrderFill) -> dict[str, Any]:
+    return {
+        "trade_id": fill.trade_id,
+        "price": plain(fill.price),
+        "quantity": plain(fill.quantity),
+        "quote": plain(fill.quote_quantity),
+        "fee": plain(fill.commission),
+        "fee_asset": fill.commission_asset,
+    }
+
+
 def _line(step: dict[str, Any]) -> str:
     chain = f"{step['run']}:{step['letter']}" + ("" if step["cause"] is None else f" < {step['cause']}")
     words = []
@@ -126,6 +140,10 @@ def _line(step: dict[str, Any]) -> str:
         words.append(f"{step['state']}, {step['executed']} of {step['quantity']} filled for {step['cumulative_quote']}")
         if step["missing"] != "0":
             words.append(f"{step['missing']} without a known trade")
+    for fill in step.get("fills", ()):
+        words.append(
+            f"trade {fill['trade_id']}: {fill['quantity']} at {fill['price']}, fee {fill['fee']} {fill['fee_asset']}".rstrip()
+        )
     if "position" in step:
         words.append(f"position {step['position']}")
     if "effect" in step:

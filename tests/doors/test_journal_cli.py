@@ -210,6 +210,26 @@ def test_an_interrupted_backup_does_not_stand_in_the_way(cli: Cli, path: Path, t
     assert not (tmp_path / "copy.db.new").exists()
 
 
+# 32768 bytes are what SQLite needs to look at the journal beside its writer
+FULL_DISK = """
+import resource, signal, sys
+from realtrading.__main__ import call
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (33_000, resource.RLIM_INFINITY))
+sys.exit(call(sys.argv[1:]))
+"""
+
+
+def test_a_full_disk_leaves_no_half_copy(path: Path, tmp_path: Path, processes: Processes) -> None:
+    """Exit 4 with the destination's name, nothing of it on disk, and the journal is as it was."""
+    for command in ("backup", "restore"):
+        running = processes.python("-c", FULL_DISK, "journal", command, str(path), str(tmp_path / "copy.db"))
+        assert running.wait(30) == 4, str(running)
+        assert running.err[-1].startswith(f"realtrading: {tmp_path / 'copy.db'} cannot be written: ")
+    assert [] == [each.name for each in tmp_path.glob("copy.db*") if each.suffix != ".lock"]
+    assert verify(path).ok
+
+
 def test_mistakes_are_told_in_one_sentence(cli: Cli, path: Path, tmp_path: Path) -> None:
     """Each with its exit code and the path or id at fault, on one line of stderr."""
     (tmp_path / "text.db").write_text("hello, this is no database at all\n" * 10)
@@ -284,6 +304,9 @@ def test_an_orders_life_from_intent_to_ledger(cli: Cli, path: Path) -> None:
         (6, "BalanceUpdated", 32, 31, None, None),
         (11, "OrderArchived", 50, 49, None, None),
     ]
+    assert told["steps"][2]["fills"] == [
+        {"trade_id": 7, "price": "100", "quantity": "0.5", "quote": "50", "fee": "0.0005", "fee_asset": "BTC"}
+    ]
     assert told["steps"][3]["position"] == "0.4995"
     assert (told["steps"][4]["asset"], told["steps"][4]["effect"]) == ("USDT", "-50")
     lines = cli("order", path, client_id(1))[1].splitlines()
@@ -291,6 +314,7 @@ def test_an_orders_life_from_intent_to_ledger(cli: Cli, path: Path) -> None:
     assert lines[3].split()[:3] == ["#4", "2026-11-22", "12:00:00.000"]
     assert "1:30 < 21" in lines[3]
     assert "Filled, 0.5 of 0.5 filled" in lines[3]
+    assert lines[3].endswith("trade 7: 0.5 at 100, fee 0.0005 BTC")
     assert lines[5].endswith("ledger: -50 USDT")
 
 
