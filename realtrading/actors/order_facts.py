@@ -93,11 +93,21 @@ def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Dra
     order = find(draft, report)
     if order is not None:
         tell(draft, merge(order, report, now.utc), now)
-    elif is_ours(report.client_id, self.prefix) and draft.row("orders", report.client_id) is None:
+    elif may_adopt(self, report, draft):
         if not known_already(draft, report):
             adopt(draft, report, now)
     elif report.trades:
         draft.say(Reconcile(trigger="foreign", token=f"foreign-{report.symbol}-{report.trades[0].trade_id}"))
+
+
+def may_adopt(self: OrdersActor, report: ExecutionReport, draft: Draft) -> bool:
+    """True for an order with our prefix that nobody here knows, in a symbol whose rules are known.
+
+    Without the rules no book could keep what it trades: in such a symbol it is somebody else's, and what it moves is
+    drift.
+    """
+    unknown = draft.row("orders", report.client_id) is None
+    return unknown and is_ours(report.client_id, self.prefix) and draft.row("rules", report.symbol) is not None
 
 
 def find(draft: Draft, report: ExecutionReport) -> RealOrder | None:
@@ -222,7 +232,7 @@ def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -
         return
     report = message.report
     order = find(draft, report)
-    if order is None and is_ours(report.client_id, self.prefix) and draft.row("orders", report.client_id) is None:
+    if order is None and may_adopt(self, report, draft):
         order = adopt(draft, report, now)
     if order is not None:
         tell(draft, merge_trades(order, trades, now.utc), now, "found by its trade")
