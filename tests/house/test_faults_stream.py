@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from house.fault_kit import CANCEL, EVENTS, PLACE, REPORTS, Stand, Stands, stands
-from house.kit import LOT, SYMBOL, Judge
-from realtrading.domain.events import BreakerChanged, ExternalTradeSeen, OrderRevised
+from house.kit import LOT, SYMBOL, Judge, dripper
+from processes import Processes
+from realtrading.domain.events import ActorRestarted, BreakerChanged, ExternalTradeSeen, OrderRevised
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reconciliation import DiscrepancyKind
 from realtrading.domain.reports import MarketStreamLost, StreamLost
@@ -332,6 +333,44 @@ def test_a_report_about_our_order_in_a_state_nobody_knows_is_asked_about(stand_a
     stand.healed()
 
 
+# -- orders out of a memory that was lost ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("muted", [False, True], ids=["stream", "mute"])
+def test_an_order_of_ours_that_no_journal_knows_is_adopted(muted: bool, stand_at: Stands) -> None:
+    """It carries our prefix and nobody here remembers it: taken in, filled, accounted for to its strategy."""
+    stand = stand_at()
+    if muted:
+        stand.mute()
+    ghost = f"{stand.engine.settings.prefix}_1_ghost_n1"
+    stand.by_hand("BUY", "0.002", newClientOrderId=ghost)
+    if muted:
+        assert stand.engine.reconcile(10) is not None
+    wait_until(lambda: ghost in stand.engine.orders, 10, "adopted")
+    stand.healed()
+    assert stand.engine.orders[ghost].state is OrderState.FILLED
+    assert stand.engine.orders[ghost].strategy == "ghost"
+
+
+def test_an_order_of_ours_in_a_symbol_this_house_does_not_trade_harms_nobody(tmp_path: Path) -> None:
+    """Our prefix, but a symbol that the configuration does not name: no actor dies of it. The wallet moved and no fact
+    that the house can read explains it: that is drift of the quote, which shuts entries, and not a crash."""
+    started = Processes(tmp_path)
+    try:
+        elsewhere = Judge(started, symbols=(SYMBOL, "ETHUSDT"), balances=("USDT=1000000", "BTC=1", "ETH=5"))
+        with stands(elsewhere, tmp_path) as make:
+            stand = make()
+            ghost = f"{stand.engine.settings.prefix}_1_ghost_n1"
+            elsewhere.call("orders", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="0.1", newClientOrderId=ghost)
+            wait_until(lambda: stand.engine.reconcile(5) and stand.now_open() == {"DRIFT"}, 20, "drift is certain")
+            assert {cause.scope for cause in stand.engine.breaker_book.causes} == {"asset:ETH", "asset:USDT"}
+            assert [event.name for event in stand.ear.of(ActorRestarted)] == []
+            assert (stand.engine.failure, stand.engine.orders) == (None, {})
+    finally:
+        problems = started.end_all()
+    assert not problems, problems
+
+
 # -- people ---------------------------------------------------------------------------------------------------------------
 
 
@@ -456,6 +495,27 @@ def test_a_lie_in_the_account_answer_is_drift_and_ends_with_it(stand_at: Stands)
 
 
 # -- quotes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_strategy_goes_on_trading_after_every_stream_was_cut(stand_at: Stands) -> None:
+    """User and market streams die together, twice: the strategy hears quotes again and its orders fill again."""
+    stand = stand_at(strategies=(dripper(),))
+
+    def filled() -> int:
+        stand.step()
+        return sum(order.state is OrderState.FILLED for order in stand.engine.orders.values())
+
+    for _ in range(2):
+        before = filled()
+        wait_until(lambda done=before: filled() >= done + 2, 15, "it trades")
+        generation = stand.generation
+        stand.judge.call("cut", streams="all")
+        wait_until(lambda seen=generation: stand.generation > seen, 10, "a new generation")
+    wait_until(lambda: stand.engine.is_ready, 10, "reopened")
+    before = filled()
+    wait_until(lambda: filled() >= before + 2, 15, "it trades again")
+    stand.engine.stop_strategies()
+    stand.healed()
 
 
 @pytest.mark.parametrize("close_frame", [False, True])
