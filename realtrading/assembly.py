@@ -195,8 +195,11 @@ def on_lost(name: str, letter: Letter | None, token: int) -> KeeperLost:
     return KeeperLost(name=name, cause="incarnation ended", letter=kind, token=token)
 
 
-def on_set_aside(letter: Letter, name: str, now: Now) -> Iterable[object]:
-    """Answer a letter that nobody will handle: refused where it is provably not sent, asked about where it may be."""
+def on_set_aside(letter: Letter, name: str, now: Now, orders: Mapping[str, RealOrder]) -> Iterable[object]:
+    """Answer a letter that nobody will handle: refused where it is provably not sent, asked about where it may be.
+
+    `orders` are the known ones: an intent told again is not refused, its order lives its own life.
+    """
     message = letter.message
     if name == "gateway":
         return gateway.set_aside(message)
@@ -204,6 +207,8 @@ def on_set_aside(letter: Letter, name: str, now: Now) -> Iterable[object]:
         return lookup.set_aside(message)
     text = f"{name} failed on it"
     if isinstance(message, SubmitOrder):
+        if message.intent.id in orders:
+            return ()
         order = shell_of(message, now.utc)
         return (OrderDenied(order=order, reason=Reason.HOUSE_FAULT, detail=text),)
     if isinstance(message, VetOrder | GateOrder):
@@ -282,7 +287,9 @@ def build(
         routes(part.name for part in parts.strategies),
         clock=parts.clock,
         on_lost=on_lost,
-        on_set_aside=lambda letter, name: on_set_aside(letter, name, parts.clock()),
+        on_set_aside=lambda letter, name: on_set_aside(
+            letter, name, parts.clock(), house.mailbox("orders").tables["orders"]
+        ),
         on_rebuild=rebuild,
         on_escalate=on_escalate,
         on_fatal=on_fatal,
