@@ -51,6 +51,7 @@ class Invariants:
         self.cuts: set[str] = set()
         self.shadow: dict[tuple[str, str], Any] = {}
         self.commits = 0
+        self.losses: dict[tuple[int, str], int] = {}
 
     def violated(self, name: str, detail: str) -> None:
         """End the story."""
@@ -86,9 +87,20 @@ class Invariants:
         self.check("G10 gate", message.gate in (None, gate), f"{order_id} passed at gate {message.gate}, signed at {gate}")
         fresh = world.loop.time() <= message.valid_until_mono
         self.check("G10 age", fresh, f"{order_id} was signed too late")
-        if message.gate is None:
+        if message.gate is not None:
+            self.check("G10 confirmed first", not world.recovering, f"{order_id} was signed before the first clean round")
+        else:
             reduces = message.order.side is Side.SELL or self.managed(message.order) < 0
             self.check("G10 only exits pass shut gates", reduces, f"{order_id} adds exposure and had no gate")
+
+    def restarted(self, name: str) -> None:
+        """A successor serves: the breaker must have been told of the loss before."""
+        box = self.world.house.mailbox("breaker")
+        told = [each.message for each in (*box.front, *box.letters, *box.recent) if isinstance(each.message, e.KeeperLost)]
+        newest = max((lost.token for lost in told if lost.name == name), default=-1)
+        known = self.losses.get((self.world.lives, name), -1)
+        self.losses[self.world.lives, name] = newest
+        self.check("G10 closed restart", newest > known, f"{name} was restarted behind an open gate")
 
     def managed(self, order: RealOrder) -> Decimal:
         """What positions says of the order's key."""
@@ -105,7 +117,7 @@ class Invariants:
             return  # an order whose absence was proved may still come to life then
         with decimal.localcontext(EXACT):
             for symbol, pair in world.exchange.core.pairs.items():
-                if pair.rules.base in world.nemesis.raided:
+                if pair.rules.base in world.nemesis.raided or any(order.symbol == symbol for order in self.nameless()):
                     continue
                 value = self._exposure(symbol, pair)
                 total += value
@@ -209,10 +221,20 @@ class Invariants:
                 self.world.recovering = False
         elif kind is e.OrderArchived:
             self.archived.add(message.id)
+        elif kind is e.ExternalTradeSeen:
+            order = self.world.exchange.core.pairs[message.symbol].orders[message.exchange_order_id]
+            foreign = not is_ours(order.placed_id, "rt") or order.order_id in [each.order_id for each in self.nameless()]
+            self.check("G3 external trades are external", foreign, f"trade {message.trade_id} of {order.placed_id}")
         elif kind is e.PositionCut:
             self.cuts.add(message.book.base)
+            lost = any(self.world.exchange.rules[order.symbol].base == message.book.base for order in self.nameless())
+            short = any(
+                row.base == message.book.base and row.quantity < 0
+                for row in self.world.house.tables("positions")["positions"].snapshot().values()
+            )  # an old journal sold again what it did not know to be sold
+            lost = lost or bool(self.world.old_journals and short)
             eaten = message.book.base == "BNB" and self.world.fees_in_bnb  # other symbols' fees came out of the position
-            justified = eaten or message.book.base in self.world.nemesis.raided
+            justified = eaten or lost or message.book.base in self.world.nemesis.raided
             self.check("G4 only justified cuts", justified, f"{message.book.key} was cut: {message.detail}")
 
     def _count_report(self, message: Any) -> None:
@@ -220,6 +242,13 @@ class Invariants:
             self.world.branches[f"refused: {message.reason}"] += 1
         elif isinstance(message, r.PlacementUnknown):
             self.world.branches["placement unknown"] += 1
+
+    def nameless(self) -> list[Any]:
+        """Orders of ours that no memory names: the journal that knew them is gone, and a cancel took their client id."""
+        if not self.world.old_journals:
+            return []
+        orders = self.world.exchange_orders()
+        return [order for order in orders if is_ours(order.placed_id, "rt") and not is_ours(order.client_id, "rt")]
 
     # -- G7 -----------------------------------------------------------------------------------
 
@@ -288,13 +317,19 @@ class Invariants:
 
     def _orders(self) -> list[str]:
         wrong = []
-        own = world_orders = self.world.house.tables("orders")["orders"].snapshot()
+        own = self.world.house.tables("orders")["orders"].snapshot()
+        by_exchange_id = {(order.symbol, order.exchange_order_id): order for order in own.values()}
+        nameless = self.nameless()
         seen: Counter[str] = Counter()
         for order in self.world.exchange_orders():
             if not is_ours(order.placed_id, "rt"):
                 continue
             seen[order.placed_id] += 1
-            known = own.get(order.placed_id)
+            known = by_exchange_id.get((order.symbol, order.order_id))
+            if known is not None:
+                seen[known.id] += known.id != order.placed_id  # adopted under the id that its cancel left
+            if known is None and any(each is order for each in nameless):
+                continue
             if known is None:
                 forgotten = self.world.old_journals and not order.is_live and not order.fills
                 if order.placed_id not in self.archived and not forgotten:
@@ -308,7 +343,7 @@ class Invariants:
                 wrong.append(f"{known.id}: fills {sorted(ours)} and {sorted(theirs)}")
         for name, count in seen.items():
             self.check("G1 one order per id", count == 1, f"{name} lives {count} times")
-        for name, known in world_orders.items():
+        for name, known in own.items():
             if name not in seen and known.state is not OrderState.REJECTED:
                 wrong.append(f"{name} is {known.state} in the house, not at the exchange")
         return wrong
@@ -334,6 +369,7 @@ class Invariants:
     def _positions(self) -> list[str]:
         wrong = []
         sums: dict[tuple[str, str], Decimal] = {}
+        nameless = {self.world.exchange.rules[order.symbol].base for order in self.nameless()}
         for order in self.world.exchange_orders():
             parts = ClientId.parse(order.placed_id)
             if parts is None:
@@ -348,12 +384,17 @@ class Invariants:
         for book in books.values():
             managed[book.base] = managed.get(book.base, ZERO) + max(book.quantity, ZERO)
             truth = sums.pop((book.strategy, book.symbol), ZERO)
+            if book.base in nameless:
+                continue
             if book.base in self.cuts:
                 if book.quantity > truth:
                     wrong.append(f"{book.key}: {book.quantity} of {truth}, though it was cut")
             elif book.quantity != truth:
                 wrong.append(f"{book.key}: house {book.quantity}, exchange {truth}")
-        wrong += [f"{key} has no book, exchange {truth}" for key, truth in sums.items() if truth]
+        bases = {symbol: rules.base for symbol, rules in self.world.exchange.rules.items()}
+        wrong += [
+            f"{key} has no book, exchange {truth}" for key, truth in sums.items() if truth and bases[key[1]] not in nameless
+        ]
         for base, quantity in managed.items():
             held = self.world.exchange.core.ledger.accounts[UID].balance(base)
             if quantity > held.free + held.locked and base in self.world.nemesis.raided:
