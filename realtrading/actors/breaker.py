@@ -109,7 +109,9 @@ class BreakerActor(MoneyKeeper):
             self.change(draft, f"probe {order.id} told nothing", lambda book: rules.probe_returned(book, order.id))
 
     def doubted(self, message: OrderUnknown, now: Now, draft: Draft) -> None:
-        """An outcome nobody knows."""
+        """An outcome nobody knows; one that the house itself died over is no error of the venue."""
+        if message.ours:
+            return
         self.error(draft, f"outcome of {message.order.id} unknown: {message.detail}", now)
 
     def revised(self, message: OrderRevised, now: Now, draft: Draft) -> None:

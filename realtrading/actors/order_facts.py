@@ -75,14 +75,14 @@ def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft
         doubt(draft, order, now, message.detail)
 
 
-def doubt(draft: Draft, order: RealOrder, now: Now, detail: str) -> None:
+def doubt(draft: Draft, order: RealOrder, now: Now, detail: str, *, ours: bool = False) -> None:
     """Make a pending order Unknown (an unknown one stays so) and begin to ask."""
     submitted(draft, order, now)
     if order.state is OrderState.UNKNOWN:
         ask(draft, order, now)
         return
     order = order.moved(OrderState.UNKNOWN, now.utc)
-    draft.say(OrderUnknown(order=order, detail=detail))
+    draft.say(OrderUnknown(order=order, detail=detail, ours=ours))
     draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono)))
     ask(draft, order, now)
 

@@ -219,7 +219,7 @@ class OrdersActor(MoneyKeeper):
         """One live order at a tick."""
         watch: Watch | None = draft.row("watches", order.id)
         if watch is None and order.state in (OrderState.PENDING, OrderState.UNKNOWN):
-            order_facts.doubt(draft, order, now, "found after a restart without an answer")
+            order_facts.doubt(draft, order, now, "found after a restart without an answer", ours=True)
         elif watch is not None and watch.recorded and now.mono >= watch.due_mono:
             if order.state is OrderState.PENDING:
                 order_facts.doubt(draft, order, now, "no answer in time")

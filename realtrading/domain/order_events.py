@@ -78,9 +78,13 @@ class OrderExpired(OrderEvent):
 
 @attrs.frozen(kw_only=True)
 class OrderUnknown(OrderEvent):
-    """Nobody knows whether it lives; it counts as live until a fact says otherwise."""
+    """Nobody knows whether it lives; it counts as live until a fact says otherwise.
+
+    `ours`: the house died over it, so it says nothing about the venue.
+    """
 
     detail: str
+    ours: bool = False
 
 
 @attrs.frozen(kw_only=True)

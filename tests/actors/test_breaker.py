@@ -166,6 +166,14 @@ def test_circuit_breaker_errors_in_a_row_open_it(bench: Bench) -> None:
     assert kinds(bench) == [CauseKind.ERRORS]
 
 
+def test_an_order_the_house_died_over_is_no_error_of_the_venue(bench: Bench) -> None:
+    """Three crashes of ours with an order under way say nothing about the exchange."""
+    for _ in range(10):
+        bench.tell(OrderUnknown(order=an_order(), detail="found after a restart", ours=True))
+
+    assert kinds(bench) == []
+
+
 @pytest.mark.parametrize(
     "reason",
     [Reason.VENUE_INSUFFICIENT_BALANCE, Reason.VENUE_WOULD_TAKE, Reason.VENUE_FILTER, "INSUFFICIENT_BALANCES"],

@@ -383,6 +383,7 @@ def test_after_a_restart_a_pending_order_is_doubted(bench: Bench) -> None:
     said = fresh.tell(TICK)
 
     assert one(said, OrderUnknown).order.id == ID
+    assert one(said, OrderUnknown).ours is True
     assert one(said, QueryOrder).prove is True
 
 
