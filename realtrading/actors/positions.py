@@ -65,7 +65,7 @@ class PositionsActor(MoneyKeeper):
             if short <= 0:
                 continue
             books = [row for row in draft.rows("positions").values() if row.base == base]
-            for booked in cut_to(books, managed(books)[base] - short, now.utc):
+            for booked in cut_to(books, managed(books).get(base, ZERO) - short, now.utc):
                 detail = f"the wallet holds {plain(held)} {base}, {plain(short)} less than was managed"
                 draft.say(PositionCut(book=booked.book, detail=detail))
 

@@ -257,6 +257,16 @@ def test_a_wallet_with_more_than_is_managed_cuts_nothing(positions: Bench) -> No
     assert positions.tell(wallet("round-1", BTC="3")) == []
 
 
+def test_a_position_sold_between_the_round_and_the_wallets_word_needs_no_cut(positions: Bench) -> None:
+    """Somebody took coins, and the house sold all of its own before the wallet's word came: nothing is left to cut."""
+    order = bought(fill(1, "1", "100"))
+    positions.tell(OrdersStated(orders=(order,), token="round-1"))
+    sale = executed(an_order(Side.SELL, "1", id="rt_1_grid_x2"), fill(2, "1", "100"))
+    positions.tell(OrderFilled(order=sale))
+
+    assert positions.tell(wallet("round-1", BTC="0.5")) == []
+
+
 def test_a_fill_between_the_round_and_the_wallets_word_is_not_cut(positions: Bench) -> None:
     """The word is about the round's moment: what was bought since then is not missing from it."""
     order = bought(fill(1, "1", "100"))
