@@ -1,13 +1,23 @@
 """The balances keeper: the ledger per asset, folded from orders' fills; the venue's account answers are evidence only."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
 import attrs
 
-from realtrading.domain.balances import LedgerLine, effects, line_with_order, opening, settle, with_flow, with_report
+from realtrading.domain.balances import (
+    LedgerLine,
+    effects,
+    line_with_order,
+    opened_with,
+    opening,
+    settle,
+    with_flow,
+    with_report,
+)
 from realtrading.domain.commands import CompareBalances
 from realtrading.domain.events import (
     BalancesCompared,
@@ -26,9 +36,9 @@ from realtrading.domain.events import (
     WalletStated,
 )
 from realtrading.domain.orders import RealOrder
-from realtrading.domain.reconciliation import diff_balances
-from realtrading.domain.reports import AccountReported, FlowReported, RulesReported
-from realtrading.domain.values import ZERO, Now, SymbolRules
+from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, diff_balances
+from realtrading.domain.reports import AccountReported, FlowReported, RulesReported, SnapshotTaken
+from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
 from .keeper import Draft, Handler, MoneyKeeper
 
@@ -96,16 +106,14 @@ class BalancesActor(MoneyKeeper):
     def compare(self, message: CompareBalances, now: Now, draft: Draft) -> None:
         """Compare the ledger with a snapshot; assets never seen before open their line with it."""
         snapshot = message.snapshot
-        for asset, (free, locked) in snapshot.balances.items():
-            if draft.row("ledger", asset) is None and asset not in message.in_flight_assets:
-                say(draft, opening(asset, free, locked, snapshot.asked_at))
         moving = {
             line.asset
             for line in draft.rows("ledger").values()
             if line.changed_at is not None and line.changed_at >= message.asked_at - CLOCK_SLACK
         }
         skipped = frozenset(message.in_flight_assets | moving)
-        found = diff_balances(draft.rows("ledger"), snapshot, skipped)
+        unopened = list(self.open_lines(draft, snapshot, skipped))
+        found = [*diff_balances(draft.rows("ledger"), snapshot, skipped), *unopened]
         for asset, (free, locked) in snapshot.balances.items():
             self.evidence(draft, asset, free, locked, snapshot.asked_at)
         drifting = {difference.key for difference in found}
@@ -118,6 +126,26 @@ class BalancesActor(MoneyKeeper):
         draft.say(
             BalancesCompared(token=message.token, discrepancies=tuple(found), skipped=tuple(sorted(skipped)))
         )
+
+    def open_lines(self, draft: Draft, snapshot: SnapshotTaken, skipped: frozenset[str]) -> Iterable[Discrepancy]:
+        """Open what was never opened. What is moving just now cannot be: the round must not be clean without it."""
+        lines = draft.rows("ledger")
+        waiting = {asset for asset, line in lines.items() if not line.opened}
+        for asset in sorted(waiting | (snapshot.balances.keys() - lines.keys())):
+            free, locked = snapshot.balances.get(asset, (ZERO, ZERO))
+            if asset not in skipped:
+                line = lines.get(asset)
+                fresh = opening(asset, free, locked, snapshot.asked_at)
+                say(draft, fresh if line is None else opened_with(line, free, locked, snapshot.asked_at))
+                continue
+            yield Discrepancy(
+                kind=DiscrepancyKind.BALANCE_DRIFT,
+                key=asset,
+                engine="not opened",
+                exchange=plain(free + locked),
+                resolution=Resolution.WATCHED,
+                detail="it moves while its opening balance is looked at; looked at again",
+            )
 
     def evidence(self, draft: Draft, asset: str, free: Decimal, locked: Decimal, at: datetime) -> None:
         """Keep a snapshot's word about one asset, if it is newer than what we have and says something else."""
@@ -149,9 +177,13 @@ class BalancesActor(MoneyKeeper):
 
 
 def line_of(draft: Draft, asset: str, now: Now) -> LedgerLine:
-    """The asset's line; an asset nobody ever saw opens at zero."""
+    """The asset's line. One nobody ever saw opens at zero, or, before the first snapshot was compared, not yet."""
     line: LedgerLine | None = draft.row("ledger", asset)
-    return opening(asset, ZERO, ZERO, now.utc) if line is None else line
+    if line is not None:
+        return line
+    if any(known.opened for known in draft.rows("ledger").values()):
+        return opening(asset, ZERO, ZERO, now.utc)
+    return LedgerLine(asset=asset, opening=ZERO, opened=False)
 
 
 def book(draft: Draft, order: RealOrder, now: Now) -> None:

@@ -27,7 +27,8 @@ class LedgerLine:
     """One asset. `orders` maps each retained order to its total effect on this asset (fees included); `settled` is the
     sum over archived orders; `flows` sums classified movements by kind, `seen` their newest identities; `fees` is the
     total of fees ever paid in this asset, `fees_by_order` its part from retained orders; `reported_*` is the venue's
-    latest word (evidence only).
+    latest word (evidence only). `opened` False: something was booked before the first snapshot told what was there, so
+    `opening` is not known yet and `total` is only what moved.
     """
 
     asset: str
@@ -42,6 +43,7 @@ class LedgerLine:
     reported_locked: Decimal | None = None
     reported_at: datetime | None = None
     changed_at: datetime | None = None
+    opened: bool = True
 
     @property
     def total(self) -> Decimal:
@@ -54,6 +56,12 @@ def opening(asset: str, free: Decimal, locked: Decimal, at: datetime) -> LedgerL
     return LedgerLine(
         asset=asset, opening=free + locked, reported_free=free, reported_locked=locked, reported_at=at
     )
+
+
+def opened_with(line: LedgerLine, free: Decimal, locked: Decimal, at: datetime) -> LedgerLine:
+    """A line that was not opened yet, opened so that its total is what the account held at that moment (UTC)."""
+    moved = line.total - line.opening
+    return attrs.evolve(with_report(line, free, locked, at), opening=free + locked - moved, opened=True)
 
 
 def effects(order: RealOrder, base: str, quote: str) -> dict[str, tuple[Decimal, Decimal]]:

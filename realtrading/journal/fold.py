@@ -76,7 +76,8 @@ def fold_ledger(events: Iterable[Event], symbols: Mapping[str, tuple[str, str]] 
         if isinstance(event, OrderEvent):
             fills.update(((event.order.symbol, fill.trade_id), (event.order.side, fill)) for fill in event.order.fills)
         elif isinstance(event, BalanceUpdated):
-            opening.setdefault(event.asset, event.line.opening)
+            if event.line.opened:
+                opening.setdefault(event.asset, event.line.opening)
             flows[event.asset] = event.line.flows
         elif isinstance(event, (PositionEvent, PositionCut, PositionBookSettled)):
             pairs[event.book.symbol] = (event.book.base, event.book.quote)
