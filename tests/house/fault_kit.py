@@ -69,22 +69,16 @@ class Stand:
     def touching(self, quantity: Decimal = Decimal("0.01")) -> Ticket:
         """A limit buy at the bid, confirmed: soon the steps of the market fill it, in parts."""
         for _ in range(100):
-            if self.judge_bid() >= MEAN:
+            if judge_bid(self.judge) >= MEAN:
                 break
             self.step(10)
-        return self.limit(self.judge_bid(), quantity)
+        return self.limit(judge_bid(self.judge), quantity)
 
     def limit(self, price: Decimal, quantity: Decimal) -> Ticket:
         """A limit buy that rests, confirmed."""
         ticket = self.engine.buy(SYMBOL, quantity=quantity, price=price, rests=True)
         self.until(ticket, OrderState.NEW)
         return ticket
-
-    def judge_bid(self) -> Decimal:
-        """The exchange's own best bid."""
-        rest = self.judge.ready["rest_url"]
-        with urllib.request.urlopen(f"{rest}/v3/ticker/bookTicker?symbol={SYMBOL}", timeout=10) as response:
-            return Decimal(json.load(response)["bidPrice"])
 
     def under(self, part: str) -> Decimal:
         """A price at this part of the bid."""
@@ -218,6 +212,13 @@ class Stand:
         return any(isinstance(event, BreakerChanged) for _, event in self.ear.heard[mark:])
 
 
+def judge_bid(judge: Judge) -> Decimal:
+    """The exchange's own best bid."""
+    url = f"{judge.ready['rest_url']}/v3/ticker/bookTicker?symbol={SYMBOL}"
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return Decimal(json.load(response)["bidPrice"])
+
+
 def heal(judge: Judge) -> None:
     """No fault, no skew, no limit that was used up."""
     judge.heal()
@@ -231,7 +232,7 @@ def stands(judge: Judge, folder: Path) -> Iterator[Stands]:
     made: list[RealTradingEngine] = []
     numbers = itertools.count()
 
-    def make(**given: Any) -> Stand:
+    def make(before_start: Callable[[RealTradingEngine], object] = lambda engine: None, **given: Any) -> Stand:
         heal(judge)
         state = folder / str(next(numbers))
         state.mkdir()
@@ -240,6 +241,7 @@ def stands(judge: Judge, folder: Path) -> Iterator[Stands]:
         ear = Ear()
         engine.subscribe(ear)
         made.append(engine)
+        before_start(engine)
         engine.start()
         return Stand(judge, engine, ear, began)
 

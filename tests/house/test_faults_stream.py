@@ -1,5 +1,6 @@
 """A user stream that lies, stutters, falls silent and dies; people who trade by hand: the ledgers agree all the same."""
 
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from house.fault_kit import CANCEL, EVENTS, PLACE, REPORTS, Stand, Stands, stands
+from house.fault_kit import CANCEL, EVENTS, MEAN, PLACE, REPORTS, STEPS_MAX, Stand, Stands, judge_bid, stands
 from house.kit import LOT, SYMBOL, Judge, dripper
 from processes import Processes
 from realtrading.domain.events import ActorRestarted, BreakerChanged, ExternalTradeSeen, OrderRevised
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reconciliation import DiscrepancyKind
 from realtrading.domain.reports import MarketStreamLost, StreamLost
+from realtrading.engine import RealTradingEngine
 from waiting import wait_until
 
 FOREVER: dict[str, Any] = {"count": None}
@@ -369,6 +371,56 @@ def test_an_order_of_ours_in_a_symbol_this_house_does_not_trade_harms_nobody(tmp
     finally:
         problems = started.end_all()
     assert not problems, problems
+
+
+def test_an_order_that_outlived_its_journal_is_adopted_at_the_start(judge: Judge, stand_at: Stands) -> None:
+    """The disk is new, an order with our prefix is live and partly filled: adopted, and the ledger opens with what the
+    account held without counting those fills twice; it fills on and both ledgers agree."""
+
+    def leave_one(engine: RealTradingEngine) -> None:
+        name = f"{engine.settings.prefix}_1_ghost_n1"
+        for _ in range(200):
+            if judge_bid(judge) >= MEAN:
+                break
+            judge.call("step", trades=10)
+        wanted = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.03"}
+        judge.call("orders", **wanted, price=str(judge_bid(judge)), newClientOrderId=name)
+        for _ in range(STEPS_MAX):
+            if judge.orders(engine.settings.prefix)[name][0]["status"] == "PARTIALLY_FILLED":
+                return
+            judge.call("step", trades=1)
+
+    stand = stand_at(before_start=leave_one)
+    ghost = f"{stand.engine.settings.prefix}_1_ghost_n1"
+    assert stand.engine.orders[ghost].state is OrderState.PARTIALLY_FILLED
+    for _ in range(STEPS_MAX):
+        stand.step()
+        if judge.orders(stand.engine.settings.prefix)[ghost][0]["status"] == "FILLED":
+            break
+    stand.healed()
+    assert stand.engine.orders[ghost].state is OrderState.FILLED
+    assert stand.causes() == set()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_money_that_arrives_before_the_first_snapshot_is_counted_once(when: str, judge: Judge, stand_at: Stands) -> None:
+    """A deposit between the stream's beginning and the first account answer, in that answer or not yet: no drift."""
+
+    def deposit_meanwhile(engine: RealTradingEngine) -> None:
+        # the preflight asks for the account first
+        judge.fault(f"delay_{when}", {"path": "/api/v3/account", "nth": 2}, ms=500)
+        seen = judge.call("requests")["seq"]
+
+        def deposit() -> None:
+            wait_until(lambda: len(judge.requests(seen, "account")) == 2, 10, "the first snapshot is under way")
+            judge.call("deposit", asset="USDT", amount="5")
+
+        threading.Thread(target=deposit).start()
+
+    stand = stand_at(before_start=deposit_meanwhile)
+    wait_until(lambda: flowing(stand, "USDT", "deposit") == 5, 5, "booked")
+    stand.healed()
+    assert "DRIFT" not in stand.causes()
 
 
 # -- people ---------------------------------------------------------------------------------------------------------------
