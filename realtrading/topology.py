@@ -174,7 +174,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     PlanChanged: (),
     e.OrdersCompared: ("reconciliation",),
     e.BalancesCompared: ("reconciliation",),
-    e.ReconciliationComplete: ("breaker", "journal", "feed"),
+    e.ReconciliationComplete: ("breaker", "journal", "feed", ALL),
     e.ReconciliationFailed: ("journal", "feed"),
     e.DiscrepancyFound: ("journal", "feed"),
     # events of the house itself

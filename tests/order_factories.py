@@ -4,6 +4,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from realtrading.domain.events import ReconciliationComplete
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook
 from realtrading.domain.reports import ExecutionReport, SnapshotTaken, TradeReport
@@ -13,6 +14,20 @@ T0 = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SYMBOL, BASE, QUOTE = "BTCUSDT", "BTC", "USDT"
 ORDER_ID = "rt_1_grid_n1"
 EXCHANGE_ID = 900
+
+
+def a_round(*, clean: bool = True) -> ReconciliationComplete:
+    """The end of a reconciliation round."""
+    return ReconciliationComplete(
+        discrepancies=0,
+        unresolved=(),
+        trigger="start",
+        token="round-1",
+        generation=1,
+        covers=(),
+        clean=clean,
+        duration_s=0.1,
+    )
 
 
 def at(seconds: float) -> datetime:

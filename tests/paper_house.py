@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from order_factories import a_round
 from realtrading.actors.board import Board
 from realtrading.actors.order_events import event_of
 from realtrading.actors.strategy import StrategyActor
@@ -91,6 +92,7 @@ class PaperHouse:
             RulesReported(rules=(rules_of(self.exchange, self.symbol),)),
             OrdersStated(orders=()),
             PositionsStated(books=()),
+            a_round(),
         ]
 
     def incarnate(self, strategy: Strategy) -> StrategyActor:

@@ -14,6 +14,7 @@ from realtrading.domain.events import (
     PositionCut,
     PositionEvent,
     PositionsStated,
+    ReconciliationComplete,
 )
 from realtrading.domain.reports import QuotesMoved, RulesReported
 from realtrading.domain.values import EXACT, Now
@@ -33,7 +34,8 @@ class StrategyActor(Hand):
 
     Memory: "view", the strategy's `View`, and with it the counter of its ids. The user's object lives as long as one
     incarnation: `factory` makes a new one after a restart, which is told `on_start` again (or `on_stop`, when the stop
-    has come already). Until all totals have been heard once, nothing is told. What user code raises comes out as
+    has come already). Until all totals have been heard once and a reconciliation was clean, nothing is told: before that
+    the gate is shut, and a first order would only be denied. What user code raises comes out as
     `StrategyFailed`, and nothing that the letter's callbacks proposed is sent.
     """
 
@@ -75,7 +77,7 @@ class StrategyActor(Hand):
         """Fold the message into the view, call the strategy, return what it proposes."""
         with decimal.localcontext(EXACT):
             news = self._fold(message, now)
-            if self._context is None and not self.view.ready:
+            if self._context is None and not (self.view.ready and self.memory.get("confirmed")):
                 return ()
             strategy = self._strategy = self._strategy or self._made()
             context = self._begun(strategy, now)
@@ -113,6 +115,8 @@ class StrategyActor(Hand):
             view.hear_rules(message.rules)
         elif isinstance(message, Missed):
             view.miss()
+        elif isinstance(message, ReconciliationComplete):
+            self.memory["confirmed"] = self.memory.get("confirmed") or message.clean
         elif isinstance(message, StopStrategies):
             view.stopping = view.stopping or message.by
         elif not isinstance(message, (QuotesMoved, Tick)):

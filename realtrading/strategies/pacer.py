@@ -39,6 +39,9 @@ EIGHT_PLACES = Decimal("1e-8")
 DEEP = Decimal("0.9")
 """Days of a wild market may pass in seconds; an order that is to be cancelled must not be met even then."""
 
+SHY = Decimal("0.0002")
+"""A limit that was meant to rest and took instead (the market ran towards it) is put so much further away next time."""
+
 ROUND_STEPS = 1000
 """Fees are tenths of a percent: of a multiple of so many steps the fee is whole steps too, and no dust stays behind."""
 
@@ -124,6 +127,8 @@ class Pacer(Strategy):
         lane = self.lane(event.order.symbol)
         if isinstance(event, (OrderDenied, OrderRejected)):
             lane.back_off(ctx)
+        elif event.order.order_type is OrderType.LIMIT and event.order.is_terminal():
+            lane.learn(event.order)
         lane.step(ctx)
 
     def on_position(self, ctx: Context, event: PositionEvent) -> None:
@@ -160,6 +165,8 @@ class Lane:
     refusals: int = 0
     resume_mono: float = 0.0
     patience_s: float = 0.0
+    how: How = How.MARKET
+    shy: dict[Side, Decimal] = attrs.field(factory=lambda: dict.fromkeys(Side, ZERO))
     since_mono: dict[str, float] = attrs.field(factory=dict)
     cancelled: set[str] = attrs.field(factory=set)
 
@@ -195,6 +202,15 @@ class Lane:
                 ctx.cancel(order.id)
                 self.cancelled.add(order.id)
 
+    def learn(self, order: RealOrder) -> None:
+        """Step back after a resting order that took, come close again after one that nobody met."""
+        if self.how is not How.REST:
+            return
+        if any(not fill.is_maker for fill in order.fills):
+            self.shy[order.side] = max(self.shy[order.side] * 2, SHY)
+        elif not order.fills:
+            self.shy[order.side] = ZERO
+
     def back_off(self, ctx: Context) -> None:
         """Wait, each time twice as long."""
         self.refusals += 1
@@ -209,7 +225,9 @@ class Lane:
 
     def sell(self, ctx: Context, rules: SymbolRules, quote: Quote, how: How, margin: Decimal) -> bool:
         """All that can be sold."""
-        price = quote.bid if how is How.MARKET else leading(quote, rules.tick, Side.SELL)
+        price = quote.bid
+        if how is How.REST:
+            price = round_up(leading(quote, rules.tick, Side.SELL) * (1 + self.shy[Side.SELL]), rules.tick)
         quantity = self.fitting(ctx, rules, how, max(ctx.position(self.symbol), ZERO))
         if quantity < rules.quantity_min or quantity <= ZERO or quantity * price < rules.notional_min * margin:
             return False
@@ -223,7 +241,7 @@ class Lane:
         """For the move's share of the budget, as far as there is room."""
         price = quote.ask
         if move.how is How.REST:
-            price = leading(quote, rules.tick, Side.BUY)
+            price = round_down(leading(quote, rules.tick, Side.BUY) * (1 - self.shy[Side.BUY]), rules.tick)
         elif move.how is How.DEEP:
             price = ctx.round_price(self.symbol, quote.bid * DEEP)
         if price <= ZERO or price < rules.price_min:
@@ -256,6 +274,7 @@ class Lane:
         """Remember how long this order may wait and when the next one may come."""
         self.patience_s = self.config.patience / 3 if how is How.DEEP else self.config.patience
         self.resume_mono = ctx.now.mono + self.config.pause
+        self.how = how
         return True
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from order_factories import a_round
 from realtrading.actors.board import Board
 from realtrading.actors.strategy import StrategyActor
 from realtrading.domain.commands import CancelOrder, StopStrategies, SubmitOrder
@@ -24,6 +25,7 @@ from realtrading.domain.events import (
     PositionCut,
     PositionOpened,
     PositionsStated,
+    ReconciliationComplete,
 )
 from realtrading.domain.orders import OrderFill, OrderState, RealOrder
 from realtrading.domain.positions import PositionBook, book_order
@@ -106,6 +108,7 @@ class Stage:
             self.hear(RulesReported(rules=(rules(BTC), rules(ETH))))
             self.hear(OrdersStated(orders=()))
             self.hear(PositionsStated(books=()))
+            self.hear(a_round())
 
     def incarnate(self) -> StrategyActor:
         """A fresh actor and a fresh user's object on the mailbox that stays."""
@@ -195,16 +198,16 @@ class Scribe(Keeper):
 
 
 def test_nothing_is_told_before_rules_orders_and_positions_are_known() -> None:
-    """on_start is the first callback, and it waits for everything a strategy decides by."""
+    """on_start is the first callback; it waits for what a strategy decides by, and for books that agree with the venue."""
     stage = Stage(ready=False)
     stage.board.put(quote())
     early = [TICK, QuotesMoved(symbols=frozenset({BTC})), RulesReported(rules=(rules(BTC),)), OrdersStated(orders=()),
-             PositionsStated(books=())]  # fmt: skip
+             PositionsStated(books=()), RulesReported(rules=(rules(ETH),)), a_round(clean=False), TICK]  # fmt: skip
     for message in early:
         stage.hear(message)
         assert stage.names == []
 
-    stage.hear(RulesReported(rules=(rules(ETH),)))
+    stage.hear(a_round())
 
     assert stage.names == ["start"]
     stage.hear(TICK)
@@ -555,11 +558,11 @@ def test_the_house_restarts_a_strategy_that_crashes() -> None:
 
     name = "strategy:grid"
     spec = ActorSpec(name, actor, "own:grid", critical=False, retry_letter=False)
-    told = (RulesReported, OrdersStated, PositionsStated, Tick)
+    told = (RulesReported, OrdersStated, PositionsStated, ReconciliationComplete, Tick)
     routes = {SubmitOrder: ("orders",), **dict.fromkeys(told, (name,))}
     house = House([ActorSpec("orders", lambda: Scribe(placed), "money"), spec], routes, clock=lambda: clock[0], seed=1)
     house.start()
-    for message in (RulesReported(rules=(rules(BTC),)), OrdersStated(orders=()), PositionsStated(books=()), TICK):
+    for message in (RulesReported(rules=(rules(BTC),)), OrdersStated(orders=()), PositionsStated(books=()), a_round(), TICK):
         house.post(message)
     house.run_until_idle()
     for seconds in range(1, 5):

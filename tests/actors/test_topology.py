@@ -36,7 +36,7 @@ UNDERSTOOD: dict[str, set[type]] = {
         events.OrderSubmitted, events.OrderPlaced, events.OrderPartiallyFilled, events.OrderFilled, events.OrderCancelled,
         events.OrderExpired, events.OrderRevised, events.OrderRejected, events.OrderUnknown, events.OrderAdopted,
         events.OrderCancelRequested, events.OrderDenied, events.PositionOpened, events.PositionUpdated,
-        events.PositionClosed, events.PositionCut,
+        events.PositionClosed, events.PositionCut, events.ReconciliationComplete,
     },
 }  # fmt: skip
 """What the other hands look at, each by its own `handle`."""
