@@ -183,6 +183,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.ActorRestarted: ("journal", "feed"),
     e.EngineStarted: ("orders", "journal", "feed"),
     e.EngineStopped: ("journal", "feed"),
+    e.OperatorCommanded: ("journal", "feed"),
     e.Error: ("journal", "feed"),
 }
 """Message type -> who hears it. A type that is not here cannot be sent; an empty tuple is a keeper's note to itself."""

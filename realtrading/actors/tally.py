@@ -100,6 +100,7 @@ class Tally:
     )
     commits: Histogram = attrs.field(factory=lambda: Histogram(EXCHANGE_BUCKETS_S))
     escalations: defaultdict[Labels, int] = attrs.field(factory=_counts)
+    commands: defaultdict[Labels, int] = attrs.field(factory=_counts)
     _offset_s: float = 0.0
     _lost: dict[str, str] = attrs.field(factory=dict)
     _open: frozenset[tuple[str, str]] | None = None
@@ -149,6 +150,8 @@ class Tally:
         elif isinstance(message, r.StreamLost | r.MarketStreamLost):
             self.connected[(stream_of(message),)] = 0
             self._lost[stream_of(message)] = why_lost(message.detail)
+        elif isinstance(message, e.OperatorCommanded):
+            self.commands[(message.command,)] += 1
         elif isinstance(message, r.RulesReported):
             self.rules_at = now.utc
         elif isinstance(message, r.ClockMeasured):

@@ -34,6 +34,7 @@ def load(path: str | os.PathLike[str]) -> Settings:
     """The settings in the TOML file at `path`. Relative paths in it start from the file's folder.
 
     Without `[engine] state_dir` state goes to the service manager's `$STATE_DIRECTORY`, else to `state` beside it.
+    Without `runtime_dir` the daemon's socket goes to `$RUNTIME_DIRECTORY`, else to `state_dir`.
     Raises `BadInput` (exit code 4) with one line `FILE: [section] key: what is wrong (what is allowed)` per mistake.
     """
     file = Path(path)
@@ -124,6 +125,8 @@ def _engine(table: Table, folder: Path, has_venue: bool) -> dict[str, Any]:
         "symbols": symbols if "symbols" in table.data else (),
         "state_dir": table.path("state_dir", folder) or (Path(service) if service else folder / "state"),
     }
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    given |= _present(runtime_dir=table.path("runtime_dir", folder) or (Path(runtime) if runtime else None))
     given |= _present(reporting_asset=table.text("reporting_asset"), prefix=table.text("prefix"))
     if "confirm_account" in table.data and given["confirm_account"] is None:
         given["confirm_account"] = 1  # unreadable, and said so: it is not missing

@@ -137,6 +137,15 @@ class EngineStopped(Event):
 
 
 @attrs.frozen(kw_only=True)
+class OperatorCommanded(Event):
+    """A person asked the running engine for something. `by` is who, as the system vouches for it; `detail` is what exactly."""
+
+    command: str
+    by: str
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
 class Error(Event):
     """Something went wrong that has no better word (seed)."""
 

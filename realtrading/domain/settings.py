@@ -100,6 +100,10 @@ def _default_journal(settings: Settings) -> PurePath:
     return PurePath(settings.state_dir) / f"journal-{settings.mode}.db"
 
 
+def _default_runtime(settings: Settings) -> PurePath:
+    return PurePath(settings.state_dir)
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """One engine's settings, checked. Raises `BadSettings` with every mistake at once.
@@ -107,7 +111,7 @@ class Settings:
     `symbols` are all that may be traded; `reporting_asset` is the unit of every limit; `prefix` begins every client id;
     `confirm_account` is the uid the key's account must have (required in mode live). `venue` is given in mode simulated
     and only there. `key_file` and `secret_file` None: from the service manager's credentials folder.
-    `metrics_listen` None: no exporter.
+    `metrics_listen` None: no exporter. `runtime_dir` is where the running daemon can be talked to.
     """
 
     mode: Mode = attrs.field(default=Mode.TESTNET, converter=_mode_or_raw)
@@ -121,6 +125,7 @@ class Settings:
     key_file: PurePath | None = attrs.field(default=None, converter=attrs.converters.optional(PurePath))
     secret_file: PurePath | None = attrs.field(default=None, converter=attrs.converters.optional(PurePath))
     strategies: tuple[StrategySettings, ...] = attrs.field(default=(), converter=tuple)
+    runtime_dir: PurePath = attrs.field(default=attrs.Factory(_default_runtime, takes_self=True), converter=PurePath)
     metrics_listen: Listen | None = attrs.field(factory=lambda: Listen(host="127.0.0.1", port=17880))
     journal_path: PurePath = attrs.field(default=attrs.Factory(_default_journal, takes_self=True), converter=PurePath)
     durability: Durability = attrs.field(default=Durability.POWER, converter=_durability_or_raw)

@@ -51,6 +51,11 @@ class JournalReader:
         """The book of runs, oldest first."""
         return reading.read_runs(self._connection, self.path)
 
+    def last_seq(self) -> int:
+        """The number of the last record; 0 when there is none."""
+        (seq,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+        return int(seq)
+
     def rows(self, table: str) -> dict[str, Any]:
         """A table's current rows, checked against the last record's word, so that none is missing either."""
         self._connection.execute("BEGIN")  # one moment for both

@@ -41,6 +41,7 @@ CATALOG: dict[str, tuple[Metric, ...]] = {
         Metric("config_info", "info", ("digest", "mode", "reporting_asset"), "The settings that are in force."),
         Metric("engine_state", "stateset", (), "What the engine is doing now."),
         _gauge("ready", "", "1 while new exposure may be taken on somewhere."),
+        _counter("operator_commands_total", "command", "Commands that people gave to the running engine."),
         _gauge("watchdog_last_ping_timestamp_seconds", "", "When the service manager's watchdog was last fed."),
     ),
     "Orders": (
@@ -129,7 +130,6 @@ CATALOG: dict[str, tuple[Metric, ...]] = {
 NOT_YET: dict[str, str] = {
     "config_last_reload_successful": "settings are read once, at the start; reloading comes with the control API",
     "config_last_reload_success_timestamp_seconds": "as above",
-    "operator_commands_total": "people's commands come with the control API; a program's calls are seen as orders and rounds",
     "equity_peak": "the high-water mark comes with the drawdown rule and its durable record",
     "drawdown_ratio": "as above",
     "notifications_total": "there are no notification channels yet",

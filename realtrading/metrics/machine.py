@@ -27,6 +27,9 @@ CONFIRMING = (CauseKind.UNCONFIRMED, CauseKind.STREAM_LOST, CauseKind.KEEPER_LOS
 
 TRIGGERS = ("start", "stream", "timer", "keeper", "backlog", "revision", "foreign", "operator")
 RESULTS = ("clean", "unclean", "failed")
+COMMANDS = ("reconcile",)
+"""What people may ask of a running engine."""
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 HEAR_ALL = ("journal", "feed")
@@ -46,6 +49,7 @@ def engine(view: View) -> Iterator[Family]:
     now = state_of(view)
     yield single("engine_state", {state: state == now for state in STATES})
     yield single("ready", int(view.ready))
+    yield family("operator_commands_total", counted(((name,) for name in COMMANDS), view.tally.commands))
     yield single("watchdog_last_ping_timestamp_seconds", view.watchdog_fed_utc_s)
 
 

@@ -286,6 +286,7 @@ CHANGES: dict[str, Any] = {
     "reporting_asset": "BTC",
     "prefix": "x",
     "state_dir": "/elsewhere",
+    "runtime_dir": "/run/elsewhere",
     "confirm_account": 7,
     "limits": RealTradingConfig(max_positions=4),
     "venue": attrs.evolve(URLS, rest_url="http://127.0.0.1:1"),

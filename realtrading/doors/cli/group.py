@@ -8,13 +8,19 @@ import click
 from realtrading import __version__
 
 COMMANDS = {
+    "balances": ("realtrading.doors.cli.status", "balances", "What there is of each asset, and whose it is."),
     "demo": ("realtrading.doors.cli.demo", "demo", "Trade against the simulated exchange, break things, and prove the books."),
     "journal": ("realtrading.doors.cli.journal", "journal", "Look at a journal, check it, copy it, bring it back."),
+    "order": ("realtrading.doors.cli.order", "order", "One order's life, from intent to ledger."),
+    "orders": ("realtrading.doors.cli.order", "orders", "The orders that live at the exchange."),
+    "positions": ("realtrading.doors.cli.status", "positions", "What the engine holds."),
+    "reconcile": ("realtrading.doors.cli.reconcile", "reconcile", "Compare with the exchange now."),
     "replay-events": (
         "realtrading.doors.cli.replay_events", "replay_events", "What a recorded user stream makes of its orders."
     ),
     "run": ("realtrading.doors.cli.run", "run", "Run the daemon in the foreground."),
     "sim": ("realtrading.doors.cli.sim", "sim", "The simulated exchange alone."),
+    "status": ("realtrading.doors.cli.status", "status", "The engine in five lines, running or not."),
 }
 """Command -> (module, attribute, one line of help)."""
 

@@ -15,13 +15,17 @@ from realtrading.config import load
 from realtrading.doors.cli.timed_fault import TimedFault, timed_faults
 from realtrading.doors.logs import configure_logging
 from realtrading.doors.metrics import open_metrics
+from realtrading.doors.socket.desk import Desk
+from realtrading.doors.socket.place import folder_of
+from realtrading.doors.socket.server import Door
 from realtrading.engine import RealTradingEngine
-from realtrading.errors import HouseError, RealTradingError
+from realtrading.errors import BadInput, HouseError, RealTradingError
 from realtrading.metrics.status import status_line
 from realtrading.runtime.systemd import Notifier
 from realtrading.runtime.words import in_one_line
 
 EXIT_HOUSE_DEAD = 70
+EXIT_OCCUPIED = 75
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread that computes may keep the interpreter from the others. With CPython's 5 ms one busy thread (a strategy
@@ -58,13 +62,28 @@ def run(end_now: Callable[[int], None], config_file: Path, faults: tuple[str, ..
     engine = RealTradingEngine(settings, base_dir=config_file.resolve().parent, on_fatal=dead)
     notifier = Notifier.from_environment()
     metrics = open_metrics(engine, settings.metrics_listen, watchdog_fed_utc_s=lambda: notifier.last_fed_utc_s)
+    door = None
     try:
         if metrics is not None:
             say(f"metrics at {metrics.url}")
+        door = open_door(engine)
         return Daemon(engine, notifier, timed).run()
     finally:
+        if door is not None:
+            door.close()
         if metrics is not None:
             metrics.close()
+
+
+def open_door(engine: RealTradingEngine) -> Door:
+    """Begin to answer at the socket. Raises `BadInput`: who has the socket also has the journal."""
+    try:
+        return Door(folder_of(engine.settings, engine.base_dir), Desk(engine))
+    except BadInput as refused:
+        if refused.exit_code != EXIT_OCCUPIED:
+            raise
+        sentence = f"{refused}: its journal {engine.settings.journal_path} is in use"
+        raise BadInput(sentence, exit_code=EXIT_OCCUPIED) from refused
 
 
 def say(text: str) -> None:
