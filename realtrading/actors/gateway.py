@@ -78,7 +78,7 @@ class GatewayActor(Hand):
 def set_aside(message: object) -> Iterable[object]:
     """What to answer for a letter this hand died over: it may have been sent."""
     if isinstance(message, PlaceOrder):
-        return (PlacementUnknown(id=message.order.id, detail="the gateway died over it"),)
+        return (PlacementUnknown(id=message.order.id, detail="the gateway died over it", ours=True),)
     if isinstance(message, PlaceCancel):
         text = "the gateway died over the cancel"
         return (CancelAnswered(id=message.id, certain=False, report=None, code=0, message=text),)

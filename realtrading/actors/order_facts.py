@@ -72,7 +72,7 @@ def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft
     """The request may have been executed."""
     order: RealOrder | None = draft.row("orders", message.id)
     if order is not None and order.state is OrderState.PENDING:
-        doubt(draft, order, now, message.detail)
+        doubt(draft, order, now, message.detail, ours=message.ours)
 
 
 def doubt(draft: Draft, order: RealOrder, now: Now, detail: str, *, ours: bool = False) -> None:

@@ -83,10 +83,14 @@ class PlacementRefused:
 
 @attrs.frozen(kw_only=True)
 class PlacementUnknown:
-    """The request may have been executed. `detail` is evidence for people; only a fact ends this."""
+    """The request may have been executed. `detail` is evidence for people; only a fact ends this.
+
+    `ours`: the house itself died over it, so it says nothing about the venue.
+    """
 
     id: str
     detail: str
+    ours: bool = False
 
 
 @attrs.frozen(kw_only=True)
