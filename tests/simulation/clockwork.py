@@ -50,8 +50,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """The same as epoch milliseconds."""
         return int(EPOCH.timestamp() * 1000) + int((self._now_s - START_S) * 1000)
 
+    async def passing(self, seconds: float) -> None:
+        """Let virtual time pass for one task; no real second goes by."""
+        over = self.create_future()
+        timer = self.call_later(seconds, _over, over)
+        try:
+            await over
+        finally:
+            timer.cancel()
+
     def _process_events(self, event_list: list[Any]) -> None:
         """There are no files."""
 
     def _write_to_self(self) -> None:
         """Nobody sleeps in another thread."""
+
+
+def _over(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from realtrading.domain.values import plain
 from realtrading.runtime.spec import FaultKind
 from realtrading.sim.errors import BinanceError
 
@@ -63,9 +64,9 @@ class Nemesis:
         self.on = False
         self.done: Counter[str] = Counter()
         self.enabled = frozenset(self.dice.sample(FAULTS, self.dice.randint(6, 14)))
-        self.request_rate = self.dice.choice((0.05, 0.1, 0.2, 0.35))
+        self.request_rate = self.dice.choice((0.03, 0.06, 0.12, 0.25))
         self.event_rate = self.dice.choice((0.03, 0.1, 0.25))
-        self.pause_s = self.dice.choice((0.6, 1.2, 2.5))
+        self.pause_s = self.dice.choice((1.0, 2.0, 4.0))
         self.banned_until = 0.0
         self.mute_until = 0.0
         self.refusing_until = 0.0
@@ -109,7 +110,8 @@ class Nemesis:
         dice = self.net_dice
         fate = Fate(there_s=self.latency_s(), back_s=self.latency_s())
         faults = [name for name in REQUEST_FAULTS if name in self.enabled]
-        if not self.on or not faults or dice.random() >= self.request_rate:
+        rate = self.request_rate if kind in ("post order", "delete order") else self.request_rate / 2
+        if not self.on or not faults or dice.random() >= rate:
             return fate
         fault = dice.choice(faults)
         if fault in ("slow_engine", "too_late") and kind == "get time":
@@ -181,6 +183,7 @@ class Nemesis:
         self.poisons.clear()
         self.kill_next_commit = self.old_journal_next = False
         now = self.world.loop.time()
+        self.world.skew_s = max(-0.3, min(0.3, self.world.skew_s))  # somebody repairs the clock, not to the millisecond
         self.banned_until = min(self.banned_until, now)
         self.mute_until = self.refusing_until = self.lagging_until = 0.0
 
@@ -212,7 +215,7 @@ class Nemesis:
 
     def _mute(self) -> bool:
         self.mute_until = self.world.loop.time() + self.dice.uniform(0.5, 8.0)
-        return True
+        return True  # how much was lost by it is counted as event_muted
 
     def _quote_cut(self) -> bool:
         for ended in self.quote_streams.values():
@@ -259,7 +262,7 @@ class Nemesis:
         return self.world.alive
 
     def _stall(self) -> bool:
-        self.world.stall(self.dice.uniform(0.2, 6.0))
+        self.world.stall(self.dice.choice((0.3, 2.0, 5.5, 8.0)))
         return True
 
     def _kill(self) -> bool:
@@ -287,8 +290,9 @@ class Nemesis:
     # -- people on the same account ----------------------------------------------------------
 
     def _by_hand(self, **params: str) -> bool:
+        given = {name: plain(Decimal(value)) if name in ("quantity", "price") else value for name, value in params.items()}
         try:
-            self.world.net.exchange.place(UID, params, self.world.loop.true_ms())
+            self.world.net.exchange.place(UID, given, self.world.loop.true_ms())
         except BinanceError:
             return False
         finally:

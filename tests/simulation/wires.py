@@ -152,7 +152,7 @@ class PaperWsApi:
 
     async def connect(self) -> None:
         """The handshake."""
-        await asyncio.sleep(self.net.nemesis.latency_s())
+        await self.net.loop.passing(self.net.nemesis.latency_s())
         if self.net.nemesis.refuses_connections():
             raise ConnectionRefusedError("simulated")
 
@@ -212,7 +212,7 @@ class PaperClient:
         if kind == "post order":
             net.on_place(given, self._stamp())
         if fate.never_leaves:
-            await asyncio.sleep(net.nemesis.latency_s())
+            await net.loop.passing(net.nemesis.latency_s())
             raise aiohttp.ConnectionTimeoutError("simulated: never reached")
         if kind == "post order":
             net.pending[given["newClientOrderId"]] = given
@@ -260,7 +260,7 @@ class PaperClient:
     async def _ws_api_request(self, name: str, signed: bool, params: Mapping[str, Any]) -> Answer:
         """Subscribe: the only request that goes over this connection."""
         net, stamped_ms = self.net, to_ms(self._stamp())
-        await asyncio.sleep(net.nemesis.latency_s())
+        await net.loop.passing(net.nemesis.latency_s())
         if net.nemesis.refuses_connections() or self.ws_api.ended is not None:
             return Answer(status=0, failure=Failure.LOST, message="simulated")
         if net.nemesis.ban_left_s():
@@ -270,7 +270,7 @@ class PaperClient:
             return Answer(status=400, code=-1021, message="Timestamp for this request is outside of the recvWindow.")
         self.ws_api.subscribed = True
         net.streams.append(self.ws_api)
-        await asyncio.sleep(net.nemesis.latency_s())
+        await net.loop.passing(net.nemesis.latency_s())
         return Answer(status=200, payload={"subscriptionId": 0})
 
     async def close_connection(self) -> None:
@@ -317,7 +317,7 @@ class PaperVenue(BinanceVenue):
     async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
         """Best prices until the nemesis cuts them."""
         net, place = self._net, object()
-        await asyncio.sleep(net.nemesis.latency_s())
+        await net.loop.passing(net.nemesis.latency_s())
         if net.nemesis.refuses_connections():
             raise VenueUnknown("No market stream: simulated.")
         ended: asyncio.Future[None] = net.loop.create_future()

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from realtrading import assembly
-from realtrading.actors import orders
+from realtrading.actors import orders, streams
 from realtrading.actors.board import Board
 from realtrading.actors.feed import Listeners
 from realtrading.actors.gateway import GatewayActor
@@ -28,7 +28,7 @@ from realtrading.assembly import Parts, StrategyPart
 from realtrading.domain.commands import CancelOrder, OrderIntent, SubmitOrder
 from realtrading.domain.events import EngineStarted
 from realtrading.domain.limits import RealTradingConfig
-from realtrading.domain.values import EXACT, ClientId, Now, OrderType, Role, Side, SymbolRules, round_down
+from realtrading.domain.values import EXACT, ClientId, Now, OrderType, Role, Side, round_down
 from realtrading.errors import BadInput, RealTradingError
 from realtrading.journal.store import Binding, Journal
 from realtrading.opening import symbols_to_know
@@ -46,7 +46,7 @@ from realtrading.topology import STRATEGY
 
 from . import settings
 from .clockwork import EPOCH, VirtualLoop
-from .invariants import Invariants, Violation
+from .invariants import Invariants
 from .nemesis import Nemesis
 from .traders import Trader
 from .wires import UID, Exchanges, PaperVenue
@@ -54,6 +54,8 @@ from .wires import UID, Exchanges, PaperVenue
 OPERATOR = "operator"
 STRATEGIES = {"ana": ("BTCUSDT", "BNBUSDT"), "bob": ("BTCUSDT",)}
 TRACE = 60
+ORDERS_MIN, FAULTS_MIN, MORE_S = 20, 5, 40.0
+"""What a phase should have at least, and how much longer it may take to get there."""
 
 
 class Poison(Exception):
@@ -187,7 +189,7 @@ class World:
             except (BadInput, RealTradingError) as failure:
                 self.note(f"start failed: {failure}")
                 self._close_store()
-                await asyncio.sleep(0.5)
+                await self.loop.passing(0.5)
 
     async def _begin(self) -> None:
         self.recovering = True
@@ -280,8 +282,8 @@ class World:
 
     def backup(self) -> bool:
         """Copy the journal, as a person would; nothing is being written at this moment."""
-        if not self.alive:
-            return False
+        if not self.alive or self.store is None or len(self.store.rows("cursors")) < len(self.symbols):
+            return False  # a copy from before the first round is a new journal: what the account holds then is not managed
         self._backup = self.folder / "backup"
         self._backup.mkdir(exist_ok=True)
         for name in ("journal.db", "journal.db-wal"):
@@ -411,7 +413,7 @@ class World:
     def _door(self) -> None:
         """A person at the house's own door: submits (sometimes twice), cancels."""
         self.loop.call_later(self.door_dice.uniform(0.5, 3.0), self._door, context=self._context)
-        if not self.alive or not self.wanted[0] or not self.nemesis.on:
+        if not self.alive or not self.wanted[0]:
             return
         dice = self.door_dice
         symbol = dice.choice(self.symbols)
@@ -454,6 +456,7 @@ class World:
             patch.setattr(Actor, "decide", decide)
             patch.setattr(GatewayActor, "last_look", self._counted(GatewayActor.last_look))
             patch.setattr(assembly, "STRATEGY", attrs.evolve(STRATEGY, soft_cap=self.soft_cap))
+            patch.setattr(streams, "FLUSH_S", 0.1)
             patch.setattr(orders, "ARCHIVE_AFTER", timedelta(seconds=8))
             try:
                 self._main = self.loop.create_task(self._story())
@@ -505,7 +508,7 @@ class World:
         self.loop.call_later(1.0, self._door, context=self._context)
         if self.dice.random() < 0.7:
             self._rise()
-            await self._pass(self.dice.uniform(0.5, 3.0))
+            await self._until_orders(self.dice.choice((1, 5, 10)), 12.0)
             self.nemesis.start()
         else:  # from the first moment on
             self.nemesis.start()
@@ -515,12 +518,22 @@ class World:
                 self.wanted[0] = True
                 self.nemesis.start()
             await self._pass(self.fault_s)
+            while sum(self.nemesis.done.values()) < FAULTS_MIN * (phase + 1):
+                await self._pass(2.0)
             self.nemesis.stop()
+            await self._until_orders(ORDERS_MIN * (phase + 1), MORE_S)
             self.wanted[0] = False
             await self.converge()
 
+    async def _until_orders(self, count: int, seconds: float) -> None:
+        """Trade on until so many orders were sent, but no longer than this."""
+        ends = self.loop.time() + seconds
+        while self.branches["orders"] < count and self.loop.time() < ends:
+            await self._pass(1.0)
+
     async def _pass(self, seconds: float) -> None:
         assert self._over is not None
+        await self.loop.passing(0.0)
         done, _ = await asyncio.wait([self._over], timeout=seconds)
         if done:
             self._over.result()
@@ -538,6 +551,7 @@ class World:
             if not wrong:
                 break
         self.invariants.converged(wrong, self.loop.time() - since)
+        await self._pass(0.0)  # a violation ends the story here
 
 
 def _fast_folder() -> str | None:
