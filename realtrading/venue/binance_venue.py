@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import attrs
@@ -250,6 +250,7 @@ class BinanceVenue:
             newer, cursors[symbol] = await self._lookups.trades_after(symbol, command.cursors.get(symbol, -1))
             trades += newer
         account = await self._lookups.account()
+        await self._untouched(command, cursors)
         self._same_generation(command)
         return SnapshotTaken(
             token=command.token,
@@ -262,6 +263,17 @@ class BinanceVenue:
             cursors=cursors,
             balances=account.balances,
         )
+
+    async def _untouched(self, command: TakeSnapshot, cursors: Mapping[str, int]) -> None:
+        """A first cursor stands for all that the balances hold: nothing may have traded between the two readings.
+
+        Such a trade would be in the opening balance and, being above the cursor, be booked a second time.
+        """
+        for symbol in command.symbols:
+            if command.cursors.get(symbol, -1) < 0:
+                _, newest = await self._lookups.trades_after(symbol, -1)
+                if newest != cursors[symbol]:
+                    raise VenueUnknown(f"{symbol} traded while the first snapshot was taken")
 
     def _same_generation(self, command: TakeSnapshot) -> None:
         if self._wire.generation != command.generation:

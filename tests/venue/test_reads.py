@@ -133,6 +133,21 @@ def test_a_snapshot_pages_trades_to_the_end() -> None:
     run(scenario())
 
 
+def test_a_first_snapshot_during_a_trade_is_void() -> None:
+    """The trade would be in the opening balance and above the cursor, so it would be booked a second time."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.in_turn("GET", "myTrades", [trade(77)], [trade(78)])
+            on.exchange.answer("GET", "openOrders", [])
+            on.exchange.answer("GET", "account", ACCOUNT)
+            void = await on.venue.snapshot(snap(cursor=-1))
+            assert isinstance(void, LookupFailed)
+            assert "traded" in void.detail
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(("newest", "cursor"), [([], 0), ([trade(77)], 77)])
 def test_a_first_snapshot_only_finds_the_newest_trade(newest: list[dict[str, Any]], cursor: int) -> None:
     """With cursor -1 history is not ours to tell: only where it ends."""
