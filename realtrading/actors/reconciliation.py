@@ -187,7 +187,9 @@ class ReconciliationActor(MoneyKeeper):
         done, orders = plan.round, plan.round.orders
         compared = confirm(plan.suspects, message.discrepancies)
         certain = tuple(found for found in compared if found.resolution is Resolution.UNRESOLVED)
-        suspects = tuple(found for found in compared if found.resolution is Resolution.WATCHED)
+        # what could not be compared this time is no less suspected, nor is its drift over
+        unseen = tuple(found for found in plan.suspects if found.key in message.skipped)
+        suspects = (*(found for found in compared if found.resolution is Resolution.WATCHED), *unseen)
         unresolved = (
             *(found for found in orders.discrepancies if found.resolution is Resolution.UNRESOLVED),
             *certain,

@@ -121,6 +121,22 @@ def test_a_difference_counts_only_when_a_second_look_repeats_it(bench: Bench) ->
     assert one(said, DiscrepancyFound).discrepancy.key == "USDT"
 
 
+def test_a_suspicion_outlives_a_round_that_could_not_compare(bench: Bench) -> None:
+    """A skipped asset was not found in order: the round is not clean, and the next look that repeats the drift counts."""
+    ended(bench, begun(bench), DRIFT)
+    bench.later(1.0)
+    token = one(bench.tell(TICK), PrepareSnapshot).token
+    bench.tell(OrdersCompared(token=token, discrepancies=(), pending=()))
+    skipping = one(
+        bench.tell(BalancesCompared(token=token, discrepancies=(), skipped=("USDT",))), ReconciliationComplete
+    )
+    bench.later(5.0)
+    third = one(ended(bench, one(bench.tell(TICK), PrepareSnapshot).token, DRIFT), ReconciliationComplete)
+
+    assert (skipping.clean, skipping.covers) == (False, ())
+    assert [found.key for found in third.unresolved] == ["USDT"]
+
+
 def test_a_suspicion_that_does_not_repeat_is_none(bench: Bench) -> None:
     """The photograph was of a moving thing: the second one is clean."""
     ended(bench, begun(bench), DRIFT)
