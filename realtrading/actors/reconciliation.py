@@ -25,7 +25,7 @@ from realtrading.runtime.ticker import Tick
 from .keeper import Draft, Handler, MoneyKeeper
 
 ROUND_DEADLINE_S = 30.0
-AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Pauses before a round is repeated because something was pending, suspected, unresolved or unanswered."""
 
 BETWEEN_S = 0.25

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from bench import CONFIG, Bench, of, one
-from realtrading.actors.reconciliation import BETWEEN_S, ROUND_DEADLINE_S, SKIPPED_AGAIN_S, ReconciliationActor
+from realtrading.actors.reconciliation import BETWEEN_S, ROUND_DEADLINE_S, SKIPPED_AGAIN_S, Plan, ReconciliationActor
 from realtrading.domain.commands import PrepareSnapshot, Reconcile
 from realtrading.domain.events import (
     BalancesCompared,
@@ -164,6 +164,11 @@ def test_an_open_end_repeats_the_round_with_growing_pauses(bench: Bench) -> None
         pauses.append(waited)
 
     assert pauses == [0.5, 1.0, 2.0, 5.0]
+
+
+def test_pauses_never_grow_beyond_what_convergence_can_wait_for() -> None:
+    """Everything is to end in a named state within a minute, and a drift needs two looks: ten seconds at most."""
+    assert max(Plan(repeats=repeats).pause_s for repeats in range(50)) == 10.0
 
 
 def test_the_interval_begins_a_round(bench: Bench) -> None:
