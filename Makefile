@@ -3,6 +3,9 @@
 PYTHON ?= python3
 DEMO_ARGS ?=
 TEST_ARGS ?=
+SEEDS ?= 200
+JOBS ?= 2
+BREAK ?=
 PYTHONS := 3.12 3.13
 
 VENV := .venv
@@ -17,7 +20,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SILENT:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock tools test-pythons clean
+.PHONY: help demo test check simulate lock tools test-pythons clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s%s\n' "$$name" "$$text"; done
@@ -37,6 +40,9 @@ check: $(VENV)/.test ## lint, types, the rules of the house, branch coverage of 
 test-pythons: $(addprefix .pythons/,$(PYTHONS)) ## repeat unit and process tests on each further CPython found here
 
 tools: .tools/prometheus/.done ## fetch Debian's prometheus and promtool for the tests (nothing is started)
+
+simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 BREAK=no-hold JOBS=2)
+	cd tests && ../$(VENV)/bin/python -m simulation --seeds $(SEEDS) --jobs $(JOBS) $(if $(BREAK),--break $(BREAK))
 
 lock: .tools/uv/.done ## resolve the newest versions that setup.cfg admits into requirements*.lock, with hashes
 	$(call say,resolving run and test requirements)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .world import World
 
 REQUEST_FAULTS = (
-    "lost_there", "lost_back", "reset", "unknown_after", "unknown_before", "slow_engine", "slow_net", "never_leaves", "html", "too_late",
+    "lost_there", "lost_back", "reset", "unknown_after", "unknown_before", "slow_engine", "slow_net", "never_leaves", "html",
+    "too_late",
 )  # fmt: skip
 EVENT_FAULTS = ("event_lost", "event_doubled", "event_swapped", "event_late")
 ACTIONS = (
@@ -314,7 +315,8 @@ class Nemesis:
         symbol = self.dice.choice(self.world.symbols)
         price = self.world.price(symbol, Decimal(self.dice.choice(("0.97", "0.9999", "0.999"))))
         return self._by_hand(
-            symbol=symbol, side="BUY", type="LIMIT", timeInForce="GTC", quantity=str(self.world.lot(symbol, 15)), price=str(price)
+            symbol=symbol, side="BUY", type="LIMIT", timeInForce="GTC", price=str(price),
+            quantity=str(self.world.lot(symbol, 15)),
         )
 
     def _hand_cancel(self) -> bool:
