@@ -90,7 +90,7 @@ def test_an_accepted_order_without_a_usable_answer_is_found(muted: bool, stand_a
         ticket = stand.buy()
         assert stand.until(ticket, OrderState.FILLED).executed_quantity == LOT, (action, params)
         tickets.append(ticket)
-    stand.healed()
+    assert stand.healed().clean
     assert not muted or all(map(stand.was_unknown, tickets))
     assert stand.engine.circuit_breaker.error_count == 0, "a found success ends the row of errors"
     assert len(stand.asked("place")) == len(AFTER)
@@ -111,7 +111,7 @@ def test_a_resting_order_without_a_usable_answer_is_found_and_can_be_cancelled(
     stand.engine.cancel(ticket.id)
     stand.until(ticket, OrderState.CANCELLED)
     assert stand.truth(ticket)["status"] == "CANCELED"
-    stand.healed()
+    assert stand.healed().clean
     assert len(stand.asked("cancel")) == 1
 
 
@@ -127,7 +127,7 @@ def test_a_lagging_query_is_no_proof_of_absence(stand_at: Stands) -> None:
     assert stand.state(ticket) is OrderState.UNKNOWN
     stand.until(ticket, OrderState.FILLED)
     assert sum(each["code"] == -2013 for each in stand.asked("query")) >= 2
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_an_unknown_order_counts_as_exposure_until_a_fact_ends_it(stand_at: Stands) -> None:
@@ -147,7 +147,7 @@ def test_an_unknown_order_counts_as_exposure_until_a_fact_ends_it(stand_at: Stan
     third = stand.buy(LOT * 2)
     assert third.wait(5) is not None
     assert third.detail.startswith(str(Reason.RISK_POSITION_MAX))
-    stand.healed()
+    assert stand.healed().clean
     assert len(stand.asked("place")) == 1
 
 
@@ -161,7 +161,7 @@ def test_an_answer_that_takes_long_is_waited_for(stand_at: Stands) -> None:
     assert stand.state(ticket) is OrderState.PENDING
     stand.until(ticket, OrderState.FILLED)
     assert not stand.was_unknown(ticket)
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_the_stream_overtakes_a_slow_answer(stand_at: Stands) -> None:
@@ -171,7 +171,7 @@ def test_the_stream_overtakes_a_slow_answer(stand_at: Stands) -> None:
     ticket = stand.buy()
     wait_until(lambda: stand.state(ticket) is OrderState.FILLED, 0.6, "the event is enough")
     wait_until(lambda: stand.asked("place")[0]["answered"], 5, "the answer came")
-    stand.healed()
+    assert stand.healed().clean
 
 
 # -- refused ----------------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_three_unknown_outcomes_open_the_breaker_and_a_probe_closes_it(stand_at:
     wait_until(lambda: stand.engine.is_ready, 5, "closed by its probe")
     assert len(stand.ear.of(CircuitBreakerOpened)) == 1
     assert len(stand.ear.of(CircuitBreakerClosed)) == 2, "at the start and now"
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("status", [429, 418])
@@ -215,7 +215,7 @@ def test_a_throttled_placement_is_refused_and_the_house_is_silent_as_long_as_ask
     wait_until(lambda: stand.engine.gauges.silent_until_utc and stand.engine.reconcile(1), 10, "the silence is over")
     later = stand.judge.requests(seen)
     assert min(each["at_ms"] for each in later) >= asked_at + 1_900
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()
 
 
@@ -235,7 +235,7 @@ def test_a_query_without_an_answer_is_asked_again(action: str, params: dict[str,
     stand.fault(action, QUERY, count=1 if "retry_after" in params else 3, **params)
     ticket = stand.buy()
     stand.until(ticket, OrderState.FILLED, deadline_s=15)
-    stand.healed()
+    assert stand.healed().clean
     assert stand.was_unknown(ticket)
 
 
@@ -258,7 +258,7 @@ def test_a_snapshot_without_an_answer_fails_its_round_and_another_follows(
     assert found.clean
     assert stand.ear.of(ReconciliationFailed)
     assert stand.causes() == set(), "a failed look shuts nothing by itself"
-    stand.healed()
+    assert stand.healed().clean
 
 
 # -- clock ------------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_a_clock_that_is_off_shuts_the_door_until_it_is_right(skew_ms: int, stan
     stand.judge.call("clock", skew_ms=0)
     wait_until(lambda: stand.engine.is_ready, 5, "measured well again")
     stand.trades_on()
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_a_refused_timestamp_is_told_to_the_breaker_without_waiting_for_the_next_measurement(stand_at: Stands) -> None:
@@ -295,7 +295,7 @@ def test_a_refused_timestamp_is_told_to_the_breaker_without_waiting_for_the_next
     stand.judge.call("clock", skew_ms=0)
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.engine.is_ready, 5, "a new connection measures again")
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_a_cancel_with_a_wrong_timestamp_is_sent_again_with_a_right_one(stand_at: Stands) -> None:
@@ -308,7 +308,7 @@ def test_a_cancel_with_a_wrong_timestamp_is_sent_again_with_a_right_one(stand_at
     assert [each["code"] for each in stand.asked("cancel")] == [-1021, 0]
     stand.judge.call("clock", skew_ms=0)
     stand.judge.call("cut", streams="user")
-    stand.healed()
+    assert stand.healed().clean
 
 
 # -- cancels ----------------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_a_cancel_without_a_usable_answer_ends_in_the_truth(muted: bool, stand_a
         sent = stand.judge.requests(seen, "cancel")
         assert [each["executed"] for each in sent].count(True) == 1, (action, params)
         assert len(sent) == 1 or action.endswith("before"), "nobody below sent the DELETE again"
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("muted", [False, True], ids=["stream", "mute"])
@@ -348,7 +348,7 @@ def test_a_cancel_that_comes_too_late_finds_the_order_filled(muted: bool, stand_
     wait_until(lambda: stand.asked("cancel")[0]["answered"], 5, "the cancel was answered")
     assert stand.asked("cancel")[0]["code"] == -2011
     assert stand.state(ticket) is OrderState.FILLED
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("muted", [False, True], ids=["stream", "mute"])
@@ -361,7 +361,7 @@ def test_a_partly_filled_order_is_cancelled_with_exactly_its_fills(muted: bool, 
     stand.step_until(ticket, "PARTIALLY_FILLED")
     stand.engine.cancel(ticket.id)
     stand.until(ticket, OrderState.CANCELLED)
-    stand.healed()
+    assert stand.healed().clean
     order = ticket.order
     assert order is not None
     assert 0 < order.executed_quantity == order.fills_quantity < order.original_quantity
@@ -376,7 +376,7 @@ def test_an_order_that_somebody_cancelled_unheard_is_found_cancelled(stand_at: S
     stand.engine.cancel(ticket.id)
     stand.until(ticket, OrderState.CANCELLED)
     assert [each["code"] for each in stand.asked("cancel")] == [-2011]
-    stand.healed()
+    assert stand.healed().clean
 
 
 # -- proofs that take their time --------------------------------------------------------------------------------------
@@ -400,7 +400,7 @@ def test_what_never_arrived_is_absent_only_after_the_proof(stand_at: Stands) -> 
         waited_s = (order.updated_at - order.valid_until).total_seconds()
         assert 17.9 <= waited_s <= 30, f"{order.id} was given up after {waited_s} s"
     assert stand.engine.circuit_breaker.error_count == len(BEFORE), "counted once, when they became unknown"
-    stand.healed()
+    assert stand.healed().clean
     assert sorted(stand.place_requests().values()) == [1] * len(BEFORE)
     stand.trades_on()
 
@@ -430,7 +430,7 @@ def test_outcomes_beyond_the_clients_own_patience(stand_at: Stands) -> None:
     absent = stand.until(late, OrderState.REJECTED, deadline_s=60)
     assert absent.reason == Reason.VENUE_ABSENT
     assert not stand.ear.of(OrderDenied)
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.slow
@@ -442,5 +442,5 @@ def test_an_order_accepted_long_after_it_was_sent_is_ours_all_the_same(stand_at:
     stand.fault("drop_after", PLACE)
     ticket = stand.buy()
     stand.until(ticket, OrderState.FILLED, deadline_s=20)
-    stand.healed()
+    assert stand.healed().clean
     assert stand.was_unknown(ticket)

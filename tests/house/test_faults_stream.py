@@ -40,7 +40,7 @@ def busy(stand: Stand) -> None:
     wait_until(lambda: stand.truth(resting)["status"] == "CANCELED", 10, "cancelled at the exchange")
     for ticket in (*taken, sold):
         assert ticket.wait(15) is not None
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(touching) is stand.state(sold) is OrderState.FILLED
     assert stand.state(resting) is OrderState.CANCELLED
 
@@ -77,7 +77,7 @@ def test_one_lost_trade_is_noticed_by_the_next_and_fetched(nth: int, stand_at: S
     stand.fault("drop_event", {**REPORTS, "execution": "TRADE", "nth": nth})
     stand.step_until(ticket, "FILLED")
     stand.until(ticket, OrderState.FILLED)
-    stand.healed()
+    assert stand.healed().clean
     assert len(stand.truth(ticket)) > 0
     order = ticket.order
     assert order is not None
@@ -93,7 +93,7 @@ def test_the_last_trade_lost_is_found_by_a_round(stand_at: Stands) -> None:
     stand.mute()
     stand.step_until(ticket, "FILLED")
     assert stand.state(ticket) is OrderState.PARTIALLY_FILLED
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(ticket) is OrderState.FILLED
     assert stand.causes() == set(), "what a round heals shuts nothing"
 
@@ -106,7 +106,7 @@ def test_an_old_lost_trade_is_named(stand_at: Stands) -> None:
     stand.step_until(ticket, "FILLED")
     last_ms = max(int(trade["time"]) for trade in stand.judge.truth()["trades"])
     wait_until(lambda: stand.judge.call("state")["now_ms"] > last_ms + 2_200, 5, "it is old")
-    stand.healed()
+    assert stand.healed().clean
     missed = stand.found(DiscrepancyKind.FILL_MISSED)
     order = ticket.order
     assert order is not None
@@ -118,6 +118,7 @@ def test_a_mute_stream_is_made_up_for_by_answers_and_rounds(stand_at: Stands) ->
     stand = stand_at()
     stand.mute()
     busy(stand)
+    assert "user_data" not in stand.engine.gauges.heard_at, "not one event was heard"
 
 
 def test_a_silent_but_open_stream_is_made_up_for(stand_at: Stands) -> None:
@@ -127,7 +128,7 @@ def test_a_silent_but_open_stream_is_made_up_for(stand_at: Stands) -> None:
     generation = stand.generation
     stand.judge.call("silence", streams="user", ms=700)
     stand.step_until(ticket, "FILLED")
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(ticket) is OrderState.FILLED
     assert stand.generation == generation, "nobody noticed the silence; it did not matter"
 
@@ -164,7 +165,7 @@ def test_a_stream_that_ends_amid_fills_is_replaced_and_the_gap_is_filled(ending:
     stand.until(ticket, OrderState.FILLED)
     assert stand.causes() == {"STREAM_LOST"}
     assert len(stand.ear.of(StreamLost)) == 1, "one end is told once"
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()
 
 
@@ -187,7 +188,7 @@ def test_nothing_new_passes_while_the_stream_is_gone_but_exits_and_cancels_do(st
     assert sold is not None
     assert sold.state is OrderState.FILLED, exit_.detail
     assert stand.now_open() == {"STREAM_LOST"}
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()
 
 
@@ -199,7 +200,7 @@ def test_a_subscription_whose_answer_is_torn_is_given_up_and_tried_again(stand_a
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.now_open() == {"STREAM_LOST"}, 5, "shut")
     wait_until(lambda: stand.engine.is_ready, 30, "reopened")
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("transport", ["place", "cancel"])
@@ -216,7 +217,7 @@ def test_a_stream_that_is_cut_by_the_very_request(transport: str, stand_at: Stan
         stand.engine.cancel(ticket.id)
         stand.until(ticket, OrderState.CANCELLED)
     wait_until(lambda: stand.ear.of(StreamLost), 5, "the loss is told")
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_an_order_lost_together_with_the_stream(stand_at: Stands) -> None:
@@ -226,7 +227,7 @@ def test_an_order_lost_together_with_the_stream(stand_at: Stands) -> None:
     stand.fault("drop_after", PLACE)
     ticket = stand.buy()
     stand.until(ticket, OrderState.FILLED)
-    stand.healed()
+    assert stand.healed().clean
     assert len(stand.asked("place")) == 1
 
 
@@ -244,7 +245,7 @@ def test_events_in_one_piece_with_the_subscriptions_answer_are_heard(stand_at: S
     stand.step_until(ticket, "FILLED")
     stand.until(ticket, OrderState.FILLED)
     assert flowing(stand, "USDT", "deposit") == 7
-    stand.healed()
+    assert stand.healed().clean
     assert "DRIFT" not in stand.causes()
 
 
@@ -257,7 +258,7 @@ def test_a_stream_that_cannot_be_had_is_tried_again(stand_at: Stands) -> None:
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.now_open() == {"STREAM_LOST"}, 5, "shut")
     wait_until(lambda: stand.engine.is_ready, 30, "reopened")
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()
 
 
@@ -272,7 +273,7 @@ def test_a_dozen_cuts_in_a_row(stand_at: Stands) -> None:
         stand.step()
         wait_until(lambda seen=generation: stand.generation > seen, 10, "the next generation")
     stand.step_until(ticket, "FILLED")
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(ticket) is OrderState.FILLED
 
 
@@ -335,7 +336,7 @@ def test_garbage_does_not_kill_the_stream(stand_at: Stands) -> None:
     stand.until(ticket, OrderState.FILLED)
     assert stand.generation == generation
     assert not stand.ear.of(StreamLost)
-    stand.healed()
+    assert stand.healed().clean
     assert stand.causes() == set()
 
 
@@ -348,7 +349,7 @@ def test_a_report_about_our_order_in_a_state_nobody_knows_is_asked_about(stand_a
     stand.judge.call("frame", frame=report(c=ticket.id, i=order_id, q="0.002", X="MARTIAN", T=now_ms))
     wait_until(lambda: len(stand.asked("query")) > asked, 5, "asked")
     assert stand.state(ticket) is OrderState.NEW
-    stand.healed()
+    assert stand.healed().clean
 
 
 # -- orders out of a memory that was lost ---------------------------------------------------------------------------------
@@ -365,7 +366,7 @@ def test_an_order_of_ours_that_no_journal_knows_is_adopted(muted: bool, stand_at
     if muted:
         assert stand.engine.reconcile(10) is not None
     wait_until(lambda: ghost in stand.engine.orders, 10, "adopted")
-    stand.healed()
+    assert stand.healed().clean
     assert stand.engine.orders[ghost].state is OrderState.FILLED
     assert stand.engine.orders[ghost].strategy == "ghost"
 
@@ -413,7 +414,7 @@ def test_an_order_that_outlived_its_journal_is_adopted_at_the_start(judge: Judge
         stand.step()
         if judge.orders(stand.engine.settings.prefix)[ghost][0]["status"] == "FILLED":
             break
-    stand.healed()
+    assert stand.healed().clean
     assert stand.engine.orders[ghost].state is OrderState.FILLED
     assert stand.causes() == set()
 
@@ -435,7 +436,7 @@ def test_money_that_arrives_before_the_first_snapshot_is_counted_once(when: str,
 
     stand = stand_at(before_start=deposit_meanwhile)
     wait_until(lambda: flowing(stand, "USDT", "deposit") == 5, 5, "booked")
-    stand.healed()
+    assert stand.healed().clean
     assert "DRIFT" not in stand.causes()
 
 
@@ -450,7 +451,7 @@ def test_a_trade_by_hand_moves_the_wallet_and_nothing_else(side: str, stand_at: 
     before = dict(stand.engine.positions)
     stand.by_hand(side)
     wait_until(lambda: stand.ear.of(ExternalTradeSeen), 10, "classified")
-    stand.healed()
+    assert stand.healed().clean
     assert {key: position.quantity for key, position in stand.engine.positions.items()} == {
         key: position.quantity for key, position in before.items()
     }
@@ -470,7 +471,7 @@ def test_trades_by_hand_in_the_gap_between_two_streams_are_found(stand_at: Stand
     stand.by_hand("SELL")
     wait_until(lambda: stand.engine.is_ready, 10, "reopened")
     wait_until(lambda: len({seen.exchange_order_id for seen in stand.ear.of(ExternalTradeSeen)}) == 2, 10, "classified")
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(ticket) is OrderState.FILLED
     assert stand.causes() == {"STREAM_LOST"}
 
@@ -479,12 +480,12 @@ def test_an_order_by_hand_that_rests_is_shown_and_left_alone(stand_at: Stands) -
     """A foreign open order is a remark of the round; nobody cancels it and nothing is shut."""
     stand = stand_at()
     placed = stand.by_hand("BUY", "0.01", type="LIMIT", price=str(stand.under("0.8")), timeInForce="GTC")
-    stand.healed()
+    assert stand.healed().clean
     assert f"{SYMBOL}:{placed['orderId']}" in stand.found(DiscrepancyKind.FOREIGN_ORDER)
     assert stand.causes() == set()
     assert placed["clientOrderId"] not in stand.engine.orders
     stand.judge.call("cancel", symbol=SYMBOL, orderId=str(placed["orderId"]))
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("muted", [False, True], ids=["stream", "mute"])
@@ -498,7 +499,7 @@ def test_our_order_cancelled_by_hand_is_cancelled(muted: bool, stand_at: Stands)
     stand.judge.call("cancel", symbol=SYMBOL, orderId=str(stand.truth(ticket)["orderId"]))
     if not muted:
         stand.until(ticket, OrderState.CANCELLED)
-    stand.healed()
+    assert stand.healed().clean
     assert stand.state(ticket) is OrderState.CANCELLED
     assert stand.asked("cancel") == []
 
@@ -514,7 +515,7 @@ def test_money_that_comes_and_goes_is_a_flow(path: str, kind: str, twice: bool, 
     stand.judge.call(path, asset="USDT", amount="123.45")
     line = wait_until(lambda: flowing(stand, "USDT", kind), 5, "booked")
     assert abs(line) == Decimal("123.45")
-    stand.healed()
+    assert stand.healed().clean
     assert stand.causes() == set()
     assert stand.found(DiscrepancyKind.BALANCE_DRIFT) == []
 
@@ -531,7 +532,7 @@ def test_two_equal_deposits_are_two(stand_at: Stands) -> None:
     for _ in range(2):
         stand.judge.call("deposit", asset="USDT", amount="5")
     wait_until(lambda: flowing(stand, "USDT", "deposit") == 10, 5, "both are booked")
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_an_asset_that_nobody_knew_arrives(stand_at: Stands) -> None:
@@ -539,10 +540,10 @@ def test_an_asset_that_nobody_knew_arrives(stand_at: Stands) -> None:
     stand = stand_at()
     stand.judge.call("deposit", asset="DOGE", amount="42")
     wait_until(lambda: stand.engine.balances.get("DOGE") == 42, 5, "its line is open")
-    stand.healed()
+    assert stand.healed().clean
     stand.judge.call("withdraw", asset="DOGE", amount="42")
     wait_until(lambda: stand.engine.balances.get("DOGE") == 0, 5, "and empty again")
-    stand.healed()
+    assert stand.healed().clean
 
 
 def test_a_lie_in_the_account_answer_is_drift_and_ends_with_it(stand_at: Stands) -> None:
@@ -558,7 +559,7 @@ def test_a_lie_in_the_account_answer_is_drift_and_ends_with_it(stand_at: Stands)
         assert stand.engine.breaker_book.causes[0].scope == "asset:USDT"
     finally:
         stand.judge.call("lies", account_offset={})
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()
 
 
@@ -583,7 +584,7 @@ def test_a_strategy_goes_on_trading_after_every_stream_was_cut(stand_at: Stands)
     before = filled()
     wait_until(lambda: filled() >= before + 2, 15, "it trades again")
     stand.engine.stop_strategies()
-    stand.healed()
+    assert stand.healed().clean
 
 
 @pytest.mark.parametrize("close_frame", [False, True])
@@ -604,5 +605,5 @@ def test_a_market_stream_that_ends_is_opened_again(close_frame: bool, stand_at: 
 
     wait_until(moved, 10, "quotes move again")
     assert not any(isinstance(each, BreakerChanged) for _, each in stand.ear.heard[mark:])
-    stand.healed()
+    assert stand.healed().clean
     stand.trades_on()

@@ -76,8 +76,8 @@ class ScriptedVenue:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     async def _take_time(self) -> None:
-        while self.slow.is_set() and not self.go.is_set():
-            await asyncio.sleep(0.001)
+        if self.slow.is_set():
+            await asyncio.get_running_loop().run_in_executor(None, self.go.wait, 10)
 
     async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
         self.loop = asyncio.get_running_loop()
@@ -407,7 +407,8 @@ def test_the_clock_is_measured_at_every_tick() -> None:
     with hands("user_stream") as stage:
         connected(stage, 1)
         stage.venue.offset_s = 2.5
-        wait_until(lambda: any(clock_.offset_s == 2.5 for clock_ in stage.of(ClockMeasured)), 5, "measured again")
+        wait_until(lambda: stage.of(ClockMeasured)[-1].offset_s == 2.5, 5, "measured again")
+        assert [measured.offset_s for measured in stage.of(ClockMeasured)][0] == 0.1
 
 
 def test_what_the_stream_tells_is_passed_on_and_counted() -> None:
