@@ -170,7 +170,7 @@ TABLE: dict[str, tuple[Case, ...]] = {
         config(
             "a state folder that is a file",
             GOOD.replace("[venue]", 'state_dir = "key"\n[venue]'),
-            "no folder for the journal: .*/key",
+            "no folder for the socket: .*/key",
         ),
         config("a journal that is a folder", GOOD + '[journal]\npath = "state"\n', r"/state", state=None),
         config("a journal that is none", GOOD + '[journal]\npath = "key"\n', r"/key"),

@@ -53,6 +53,10 @@ def take(folder: Path) -> int:
     """
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it may be the state's folder, made here first
+    except OSError as failure:
+        what = f"no folder for the socket: {folder.parent}: {(failure.strerror or str(failure)).lower()}"
+        raise BadInput(what, exit_code=EXIT_CONFIGURATION) from None
+    try:
         folder.mkdir(mode=0o700, exist_ok=True)
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as failure:

@@ -50,7 +50,7 @@ class Door:
         self._credentials = credentials
         self._line_s, self._answer_s = line_s, answer_s
         self._closing = threading.Event()
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._clients: list[tuple[socket.socket, threading.Thread]] = []  # the listening thread's, until it has ended
         self._held = take(folder)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -74,7 +74,7 @@ class Door:
         deadline_mono = time.monotonic() + CLOSE_S
         self._thread.join(CLOSE_S)
         threads = [self._thread]
-        for connection, thread in list(self._open.items()):
+        for connection, thread in self._clients:
             threads.append(thread)
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -105,20 +105,17 @@ class Door:
                 connection.close()
 
     def _let_in(self, connection: socket.socket) -> None:
+        self._clients = [client for client in self._clients if client[1].is_alive()]
         peer = self._credentials(connection)
         if peer.uid not in (os.geteuid(), 0):
             log.warning("uid %d (pid %d) is not let in", peer.uid, peer.pid)
             self._turn_away(connection, "only the engine's own user and root may ask")
-        elif len(self._open) >= CONNECTIONS_MAX:
+        elif len(self._clients) >= CONNECTIONS_MAX:
             self._turn_away(connection, f"{CONNECTIONS_MAX} are asking already; try again")
         else:
             thread = threading.Thread(target=self._serve, args=(connection, peer), name="door-client", daemon=True)
-            self._open[connection] = thread
-            try:
-                thread.start()
-            except RuntimeError:
-                self._open.pop(connection, None)
-                raise
+            thread.start()
+            self._clients.append((connection, thread))
 
     def _turn_away(self, connection: socket.socket, why: str) -> None:
         """One sentence if it can be said at once, and the end."""
@@ -136,7 +133,6 @@ class Door:
         except OSError as gone:  # its silence, its end, or ours
             log.debug("pid %d: %s", peer.pid, in_one_line(gone))
         finally:
-            self._open.pop(connection, None)
             connection.close()
 
     def _serve_one(self, connection: socket.socket, lines: Lines, peer: Peer) -> bool:
