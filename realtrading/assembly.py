@@ -22,7 +22,7 @@ from realtrading.domain.events import ActorRestarted, KeeperLost, MailboxFilled,
 from realtrading.domain.limits import RealTradingConfig
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reasons import Reason
-from realtrading.domain.reports import LookupFailed
+from realtrading.domain.reports import LookupFailed, StreamConnected
 from realtrading.domain.values import Now, SymbolRules
 from realtrading.journal.store import Journal
 from realtrading.runtime import events as machinery
@@ -278,6 +278,8 @@ def build(
 
     def news(event: object) -> None:
         on_news(event)
+        if isinstance(event, machinery.LetterSetAside) and isinstance(event.letter.message, StreamConnected):
+            house.restart("user_stream")  # somebody will never hear of this generation: there must be another
         message = translated(event)
         if message is not None and not house.frozen and not house.closing:
             house.post(message, sender="supervisor")
