@@ -1,5 +1,6 @@
 """`realtrading status`, `orders`, `order`, `positions`, `balances`, `reconcile`: at a running engine, and at a stopped one."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ import pytest
 
 from daemons import fetch, metrics_url, samples
 from house.kit import SYMBOL, Judge, quiet, wait_ready, write_config
+from journal.samples import record
 from processes import Processes, Running
 from realtrading.__main__ import call
 from realtrading.config import load
-from realtrading.domain.events import OperatorCommanded
+from realtrading.domain.events import OperatorCommanded, OrderArchived
 from realtrading.doors.socket.client import ask
 from realtrading.doors.socket.desk import Desk
 from realtrading.doors.socket.place import folder_of
@@ -27,6 +30,7 @@ from realtrading.doors.socket.server import Door
 from realtrading.engine import RealTradingEngine
 from realtrading.errors import BadInput
 from realtrading.journal.readers import opened
+from realtrading.journal.store import Binding, Journal
 from realtrading.metrics.machine import COMMANDS
 from waiting import wait_until
 
@@ -263,6 +267,48 @@ def test_what_is_done_by_hand_is_seen(cli: Cli, stage: Stage, stopped: bool) -> 
         wait_ready(engine)
 
 
+def test_coins_sold_by_hand_cut_the_position(cli: Cli, stage: Stage) -> None:
+    """Somebody takes more than was the wallet's own: the position is cut to what is left, and it is said."""
+    engine, judge = stage.started(), stage.judge
+    engine.buy(SYMBOL, quantity="0.01").wait(10)
+    quiet(engine)
+    judge.call("step", trades=20)
+    judge.call("withdraw", asset="BTC", amount="0.99")
+    judge.call("orders", symbol=SYMBOL, side="SELL", type="MARKET", quantity="0.015")
+    wait_until(lambda: engine.positions[f"user/{SYMBOL}"].quantity == Decimal("0.00499"), 20, "the position is cut")
+
+    code, out, _ = cli("reconcile")
+
+    assert code == 0
+    assert f"position_cut user/{SYMBOL}: engine 0.00499" in out
+    assert "external_trade: -0.015 BTC" in out
+    assert "withdrawal: -0.99 BTC" in out
+    assert as_json(cli, "positions")["positions"][0]["quantity"] == "0.00499"
+
+
+def test_an_archived_order_has_its_life_still(cli: Cli, stage: Stage) -> None:
+    """The tables have forgotten it, the journal has not."""
+    engine = stage.started()
+    ticket = engine.buy(SYMBOL, quantity="0.01")
+    done = ticket.wait(10)
+    quiet(engine)
+    assert done is not None
+    stage.stop()
+    journal = str(engine.settings.journal_path)
+    with Journal.open(
+        Path(journal), binding=Binding(mode="simulated"), durability="process", code_version="1", config_digest="0",
+        utc=lambda: done.updated_at,
+    ) as store:  # fmt: skip
+        store.begin_run(engine.run + 1)
+        store.append([record(OrderArchived(id=done.id, strategy=done.strategy, symbol=done.symbol))])
+
+    code, out, _ = cli("order", ticket.id)
+
+    assert code == 0
+    assert out.startswith(f"{ticket.id} is over and archived\n")
+    assert "OrderFilled" in out
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +368,12 @@ def test_a_length_of_time_that_is_none_is_refused(stage: Stage, seconds: Any) ->
     assert refused.value.exit_code == 2
 
 
+def test_no_length_of_time_is_no_wait(cli: Cli) -> None:
+    """`nan` compares with nothing, so no range refuses it: exit code 2 all the same."""
+    for text in ("nan", "inf", "0", "-1", "soon"):
+        assert cli("reconcile", "--timeout", text)[0] == 2
+
+
 def test_the_last_rounds_are_kept(cli: Cli, stage: Stage) -> None:
     """`--last` reads them from the journal and asks for none."""
     engine = stage.started()
@@ -352,6 +404,25 @@ def test_an_engine_that_stops_ends_the_wait(stage: Stage) -> None:
 
     assert (answer["ok"], answer["exit_code"]) == (False, 6)
     assert answer["error"] == "the engine stopped during the round"
+
+
+def test_a_crowd_at_the_door_does_not_touch_trading(stage: Stage) -> None:
+    """Silent, deaf and babbling clients fill every place; orders go on being filled and rounds are clean."""
+    engine = stage.started()
+    with contextlib.ExitStack() as crowd:
+        for number in range(12):
+            client = crowd.enter_context(socket.socket(socket.AF_UNIX))
+            folder = os.open(stage.door.path.parent, os.O_PATH)
+            client.connect(f"/proc/self/fd/{folder}/{FILE}")
+            os.close(folder)
+            with contextlib.suppress(BrokenPipeError):
+                client.send((b"", b'{"schema":1,', b'{"schema":1,"command":"status"}\n' * 50, b"\xff" * 70_000)[number % 4])
+        states = [order.state for _ in range(5) if (order := engine.buy(SYMBOL, quantity="0.001").wait(10))]
+        done = engine.reconcile(20)
+
+    assert states == ["Filled"] * 5
+    assert done is not None
+    assert done.clean
 
 
 # --- the daemon as a process ------------------------------------------------------------------------------------------

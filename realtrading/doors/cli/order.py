@@ -44,6 +44,8 @@ def order(config_file: Path, order_id: str, as_json: bool) -> int:
     told["life"], more = _life(house, name)
     if not told["order"] and not told["life"]:
         more = _foreign(house, order_id, told)
+    elif not told["order"]:
+        lines = [f"{name} is over and archived"]
     return tell("order", told, [*lines, *more], as_json)
 
 

@@ -1,6 +1,7 @@
 """`realtrading reconcile`: compare with the exchange now, and read what earlier rounds found."""
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from realtrading.errors import BadInput
 from .asking import AS_JSON, CONFIG, House, tell
 
 LAST = 5
+KEPT = 1000
 MARGIN_S = 5.0
 
 
@@ -29,6 +31,8 @@ def reconcile(config_file: Path, timeout_s: float, last: int | None, as_json: bo
     account. Exit codes: 0 nothing is left unexplained, 3 the engine cannot be reached (the journal's last rounds are
     shown), 6 it takes no commands, 10 no round was finished in time, 11 differences remain.
     """
+    if math.isnan(timeout_s):
+        raise click.BadParameter("nan is no length of time", param_hint="--timeout")
     house = House(config_file)
     if last is not None:
         told = _kept(house, last)
@@ -40,6 +44,7 @@ def reconcile(config_file: Path, timeout_s: float, last: int | None, as_json: bo
             told = {**_kept(house, LAST), "nobody": str(nobody)}
             tell("reconcile", told, rounds_lines(told), as_json)
         raise
+    told["earlier"] = _earlier(house, told)
     tell("reconcile", told, [*rounds_lines(told), _verdict(told, timeout_s)], as_json)
     if not told["complete"]:
         return EXIT_TIMED_OUT
@@ -53,6 +58,13 @@ def _kept(house: House, count: int) -> dict[str, Any]:
     if not house.journal.exists():
         raise BadInput(f"there is no journal {house.journal}", exit_code=4)
     return guarded(lambda: (stopped.reports(house.journal, count), []))[0]
+
+
+def _earlier(house: House, told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The newest kept rounds before these that found something: what a person did a minute ago was found a minute ago."""
+    shown = {report["round"] for report in told["rounds"]}
+    kept = _kept(house, KEPT)["rounds"]
+    return [report for report in kept if report["discrepancies"] and report["round"] not in shown][-LAST:]
 
 
 def _verdict(told: dict[str, Any], timeout_s: float) -> str:

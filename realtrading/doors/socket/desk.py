@@ -37,6 +37,7 @@ from .rounds import HEARD, Report, Rounds
 RECONCILE_S = 30.0
 RECONCILE_MAX_S = 600.0
 SLICE_S = 0.1
+SETTLE_S = 1.0
 
 Answer = dict[str, Any]
 
@@ -157,13 +158,15 @@ class Desk:
                 left_s -= SLICE_S
                 if closing.is_set() or not self._engine.is_running:
                     raise BadInput("the engine stopped during the round", exit_code=EXIT_REFUSED)
+            if heard.is_set():
+                self._engine.settled(SETTLE_S)  # what follows from the round, such as a position cut, is told with it
         finally:
             remove()
         return {
             "source": "engine",
             "complete": bool(covering),
             "clean": bool(covering) and covering[0]["result"] == "clean",
-            "rounds": list(rounds.reports),
+            "rounds": rounds.finished(),
             "others": others_facts(self._engine.rows("balances", "ledger").values(), self._engine.orders.values()),
             "causes": cause_facts(self._engine.breaker_book.causes),
         }

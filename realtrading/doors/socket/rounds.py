@@ -25,7 +25,7 @@ Report = dict[str, Any]
 
 
 class Rounds:
-    """Hears events in order; what is said between two ends of rounds belongs to the later one."""
+    """Hears events in order. What is said between two ends of rounds belongs to the later one, a cut to the earlier one."""
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
@@ -35,7 +35,8 @@ class Rounds:
         """The finished report if this event ends a round."""
         found = discrepancy_of(event)
         if found is not None:
-            add(self._found, found)
+            follows = isinstance(event, PositionCut) and self.reports  # from the wallet that the last round stated
+            add(self.reports[-1]["discrepancies"] if follows else self._found, found)
         elif isinstance(event, ReconciliationFailed):
             return self._end(event, at, result="failed", detail=event.detail, covers=[])
         elif isinstance(event, ReconciliationComplete):
@@ -49,6 +50,14 @@ class Rounds:
                 duration_s=round(event.duration_s, 3),
             )
         return None
+
+    def finished(self) -> list[Report]:
+        """All reports; what was said after the last end is told with it."""
+        if self.reports:
+            for found in self._found:
+                add(self.reports[-1]["discrepancies"], found)
+            self._found = []
+        return self.reports
 
     def _end(self, event: ReconciliationComplete | ReconciliationFailed, at: datetime, **more: Any) -> Report:
         report = {

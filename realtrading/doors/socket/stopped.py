@@ -83,7 +83,7 @@ def reports(path: Path, count: int) -> Answer:
         for stored in reader.events(after=_recent(reader), types=[kind.__name__ for kind in HEARD]):
             rounds.hear(stored.event, stored.at)
         others = others_facts(_lines(reader).values(), _orders(reader).values())
-    return {"source": "journal", "path": str(path), "rounds": rounds.reports[-count:], "others": others}
+    return {"source": "journal", "path": str(path), "rounds": rounds.finished()[-count:], "others": others}
 
 
 def foreign_life(path: Path, name: str) -> list[Report]:

@@ -133,15 +133,21 @@ def balances_lines(told: Answer) -> list[str]:
 def rounds_lines(told: Answer) -> list[str]:
     """A line per round, its differences below it, then what others did."""
     lines = []
-    for report in told["rounds"]:
-        why = f": {report['detail']}" if report["detail"] else ""
-        lines.append(f"{moment(report['at'])}  {report['round']} ({report['trigger']}): {report['result']}{why}")
-        known = [*report["discrepancies"], *(each for each in report["unresolved"] if each not in report["discrepancies"])]
-        lines += [f"  {discrepancy_line(each)}" for each in known]
+    if told.get("earlier"):
+        lines += ["earlier rounds that found something:", *(line for report in told["earlier"] for line in _round(report))]
+        lines.append("now:")
+    lines += [line for report in told["rounds"] for line in _round(report)]
     if told["others"]:
         lines.append("done by others on this account so far:")
         lines += [f"  {_others(each)}" for each in told["others"]]
     return lines or ["no round is recorded"]
+
+
+def _round(report: Answer) -> list[str]:
+    why = f": {report['detail']}" if report["detail"] else ""
+    known = [*report["discrepancies"], *(each for each in report["unresolved"] if each not in report["discrepancies"])]
+    head = f"{moment(report['at'])}  {report['round']} ({report['trigger']}): {report['result']}{why}"
+    return [head, *(f"  {discrepancy_line(each)}" for each in known)]
 
 
 def discrepancy_line(each: Answer) -> str:
