@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtrading.domain import events as e
 from realtrading.domain import reports as r
-from realtrading.domain.breaker import ACCOUNT, CauseKind
+from realtrading.domain.breaker import ACCOUNT, CauseKind, in_scope
 from realtrading.domain.commands import PlaceOrder, RecordOrder
 from realtrading.domain.orders import STATE_OF_STATUS, TRANSITIONS, OrderState, RealOrder
 from realtrading.domain.values import EXACT, ZERO, ClientId, Side, is_ours
@@ -89,6 +89,12 @@ class Invariants:
         fresh = world.loop.time() <= message.valid_until_mono
         self.check("G10 age", fresh, f"{order_id} was signed too late")
         if message.gate is not None:
+            state, causes = world.house.tables("breaker")["breaker"].get("state", (None, ()))
+            shut = [
+                cause.kind for cause in causes
+                if in_scope(cause.scope, message.order) and not (cause.kind is CauseKind.ERRORS and state.half_open)
+            ]  # fmt: skip
+            self.check("G10 nothing new while a cause is open", not shut, f"{order_id} was signed in spite of {shut}")
             self.check("G10 confirmed first", not world.recovering, f"{order_id} was signed before the first clean round")
         else:
             reduces = message.order.side is Side.SELL or self.managed(message.order) < 0
