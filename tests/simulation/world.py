@@ -457,7 +457,7 @@ class World:
             patch.setattr(GatewayActor, "last_look", self._counted(GatewayActor.last_look))
             patch.setattr(assembly, "STRATEGY", attrs.evolve(STRATEGY, soft_cap=self.soft_cap))
             patch.setattr(streams, "FLUSH_S", 0.1)
-            patch.setattr(orders, "ARCHIVE_AFTER", timedelta(seconds=8))
+            patch.setattr(orders, "ARCHIVE_AFTER", timedelta(seconds=20))  # beyond any delay of an event
             try:
                 self._main = self.loop.create_task(self._story())
                 self.loop.run_until_complete(self._main)
