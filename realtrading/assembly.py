@@ -195,14 +195,17 @@ def on_lost(name: str, letter: Letter | None, token: int) -> KeeperLost:
     return KeeperLost(name=name, cause="incarnation ended", letter=kind, token=token)
 
 
-def on_set_aside(letter: Letter, name: str, now: Now, orders: Mapping[str, RealOrder]) -> Iterable[object]:
+def on_set_aside(
+    letter: Letter, name: str, now: Now, orders: Mapping[str, RealOrder], memory: Mapping[str, Any]
+) -> Iterable[object]:
     """Answer a letter that nobody will handle: refused where it is provably not sent, asked about where it may be.
 
-    `orders` are the known ones: an intent told again is not refused, its order lives its own life.
+    `orders` are the known ones: an intent told again is not refused, its order lives its own life. `memory` is that of the
+    actor that failed.
     """
     message = letter.message
     if name == "gateway":
-        return gateway.set_aside(message)
+        return gateway.set_aside(message, memory)
     if name == "lookup":
         return lookup.set_aside(message)
     text = f"{name} failed on it"
@@ -290,7 +293,7 @@ def build(
         clock=parts.clock,
         on_lost=on_lost,
         on_set_aside=lambda letter, name: on_set_aside(
-            letter, name, parts.clock(), house.mailbox("orders").tables["orders"]
+            letter, name, parts.clock(), house.mailbox("orders").tables["orders"], house.mailbox(name).memory
         ),
         on_rebuild=rebuild,
         on_escalate=on_escalate,

@@ -1,7 +1,7 @@
 """The gateway hand: the last look, then one order or cancel to the venue, once."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from realtrading.domain.commands import PlaceCancel, PlaceOrder
@@ -31,6 +31,7 @@ class GatewayActor(Hand):
         seen: dict[str, float] = self.memory.setdefault("seen", {})
         for order_id in [known for known, until in seen.items() if until < now.mono]:
             del seen[order_id]
+            self.memory.get("signed", {}).pop(order_id, None)
         if message.order.id in seen:
             return ()
         seen[message.order.id] = message.valid_until_mono
@@ -38,8 +39,13 @@ class GatewayActor(Hand):
         return ()
 
     async def place(self, message: PlaceOrder) -> None:
-        """The last look, and then the wire: nothing lies between them."""
+        """The last look, and then the wire: nothing lies between them.
+
+        What is about to be signed is noted before the look. So whoever fences this gateway and then finds no note knows
+        that nothing was sent: a life that notes later will see that it is fenced.
+        """
         order = message.order
+        self.memory.setdefault("signed", {})[order.id] = message.valid_until_mono
         refusal = self.last_look(message)
         if refusal is None:
             # what passed shut gates only reduces: a lost stream must not keep it in
@@ -49,6 +55,7 @@ class GatewayActor(Hand):
                 await self.tell_clock()
         else:
             reason, text = refusal
+            self.memory["signed"].pop(order.id, None)
             self.send(PlacementRefused(id=order.id, reason=reason, code=0, message=text, sent=False))
 
     async def tell_clock(self) -> None:
@@ -75,9 +82,14 @@ class GatewayActor(Hand):
         self.send(await self.venue.cancel(message))
 
 
-def set_aside(message: object) -> Iterable[object]:
-    """What to answer for a letter this hand died over: it may have been sent."""
+def set_aside(message: object, memory: Mapping[str, Any]) -> Iterable[object]:
+    """What to answer for a letter this hand died over: it may have been sent, unless it was not even noted for signing."""
     if isinstance(message, PlaceOrder):
+        if message.order.id not in memory.get("signed", {}):
+            text = "the gateway died before it signed"
+            return (
+                PlacementRefused(id=message.order.id, reason=Reason.HOUSE_FAULT, code=0, message=text, sent=False),
+            )
         return (PlacementUnknown(id=message.order.id, detail="the gateway died over it", ours=True),)
     if isinstance(message, PlaceCancel):
         text = "the gateway died over the cancel"

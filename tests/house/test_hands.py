@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -199,7 +199,10 @@ def hands(*names: str) -> Iterator[Stage]:
     routes: dict[type, tuple[Any, ...]] = dict.fromkeys(TOLD, ("ear",))
     wanted = {PlaceOrder: first, PlaceCancel: first, QueryOrder: "lookup", TakeSnapshot: "lookup", CloseVenue: "user_stream"}
     routes |= {kind: (name,) for kind, name in wanted.items() if name in names}
-    aside = {"gateway": gateway.set_aside, "lookup": lookup.set_aside}
+    aside: dict[str, Callable[[Any], Iterable[object]]] = {
+        "gateway": lambda message: gateway.set_aside(message, house.mailbox("gateway").memory),
+        "lookup": lookup.set_aside,
+    }
     house = House(
         rows, routes, clock=clock, on_event=news.append,
         on_set_aside=lambda letter, name: aside[name](letter.message) if name in aside else (),
