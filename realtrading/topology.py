@@ -145,6 +145,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.TradesCursorMoved: ("journal",),
     e.ExternalTradeSeen: ("balances", "journal", "feed"),
     order_events.OrderWatched: (),
+    order_events.ArchivedNoted: (),
     order_events.TradesUnmatched: (),
     order_events.ClockHeard: (),
     order_events.GenerationHeard: (),

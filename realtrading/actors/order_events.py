@@ -58,6 +58,19 @@ class OrderWatched(Event):
 
 
 @attrs.frozen(kw_only=True)
+class ArchivedNoted(Event):
+    """The id of an order archived not long ago: a late word about it is no news (ephemeral). None forgets it."""
+
+    durable = False
+    id: str
+    at_mono: float | None
+
+    def entries(self) -> Iterable[Entry]:
+        """The note's row."""
+        return (("archived", self.id, self.at_mono),)
+
+
+@attrs.frozen(kw_only=True)
 class TradesUnmatched(Event):
     """Trades whose order nobody here knows yet; asked about, then explained (ephemeral: read again from the cursor)."""
 

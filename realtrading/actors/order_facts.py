@@ -127,7 +127,9 @@ def by_exchange_id(draft: Draft, symbol: str, exchange_order_id: int) -> RealOrd
 
 
 def known_already(draft: Draft, report: ExecutionReport) -> bool:
-    """True for a late repetition about an archived order: final, and all it tells lies at or below the cursor."""
+    """True for a late repetition about an archived order: archived in this run, or final with nothing above the cursor."""
+    if draft.row("archived", report.client_id) is not None:
+        return True
     cursor: int | None = draft.row("cursors", report.symbol)
     newest = max((trade.trade_id for trade in report.trades), default=-1)
     final = report.status in ("FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH")

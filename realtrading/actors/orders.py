@@ -60,6 +60,7 @@ from . import order_facts, order_rounds
 from .board import Board
 from .keeper import Draft, Handler, MoneyKeeper
 from .order_events import (
+    ArchivedNoted,
     ClockHeard,
     GenerationHeard,
     OrderWatched,
@@ -73,6 +74,9 @@ from .order_events import (
 
 VALID_S = 5.0
 """An order that is not signed this long after it was admitted is not signed any more: its price is old."""
+
+ARCHIVED_KNOWN_S = 3600.0
+"""So long a late report about an archived order is recognised, whatever it says."""
 
 UNRECORDED_S = 3600.0
 """Before the record there is nothing to ask about: the watch of such an order is never due."""
@@ -101,6 +105,7 @@ class OrdersActor(MoneyKeeper):
         OrderArchived,
         TradesCursorMoved,
         OrderWatched,
+        ArchivedNoted,
         TradesUnmatched,
         ClockHeard,
         GenerationHeard,
@@ -214,6 +219,9 @@ class OrdersActor(MoneyKeeper):
                 self.age_final(order, now, draft)
             else:
                 self.age_live(order, now, draft)
+        for order_id, at_mono in draft.rows("archived").items():
+            if now.mono - at_mono > ARCHIVED_KNOWN_S:
+                draft.say(ArchivedNoted(id=order_id, at_mono=None))
 
     def age_live(self, order: RealOrder, now: Now, draft: Draft) -> None:
         """One live order at a tick."""
@@ -250,6 +258,7 @@ class OrdersActor(MoneyKeeper):
         cursor: int | None = draft.row("cursors", order.symbol)
         if newest < 0 or (cursor is not None and newest <= cursor):
             draft.say(OrderArchived(id=order.id, strategy=order.strategy, symbol=order.symbol))
+            draft.say(ArchivedNoted(id=order.id, at_mono=now.mono))
 
     # -- reconciliation -------------------------------------------------------
 

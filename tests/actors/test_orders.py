@@ -589,6 +589,19 @@ def test_a_late_repetition_about_an_archived_order_is_not_adopted_again(bench: B
     assert said == []
 
 
+def test_a_late_word_about_an_archived_order_is_no_news_whatever_it_says(bench: Bench) -> None:
+    """A report that was on its way for minutes says "partly filled" of an order long over: adopted, it would book twice."""
+    submitted(bench)
+    bench.tell(ExecutionReported(report=a_report("FILLED", "1", a_trade(5, "1")), generation=1))
+    bench.keeper.tables.put("cursors", "BTCUSDT", 5)
+    bench.later(3600)
+    assert of(bench.tell(TICK), OrderArchived)
+
+    late = a_report("PARTIALLY_FILLED", "0.4", a_trade(4, "0.4"))
+
+    assert bench.tell(ExecutionReported(report=late, generation=1)) == []
+
+
 def test_the_start_states_everything(bench: Bench) -> None:
     """A run begins with the total of totals, so that every listener has what was recovered."""
     placed(bench)
