@@ -368,6 +368,21 @@ def test_a_length_of_time_that_is_none_is_refused(stage: Stage, seconds: Any) ->
     assert refused.value.exit_code == 2
 
 
+def test_an_answer_is_told_without_the_journal_too(cli: Cli, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be read beside the engine's answer does not hide it."""
+    stage.started()
+    monkeypatch.setattr("realtrading.doors.socket.stopped.reports", refuse)
+
+    code, out, _ = cli("reconcile")
+
+    assert code == 0
+    assert out.splitlines()[-1].startswith("clean: ")
+
+
+def refuse(*_: object) -> None:
+    raise BadInput("the journal cannot be read", exit_code=11)
+
+
 def test_no_length_of_time_is_no_wait(cli: Cli) -> None:
     """`nan` compares with nothing, so no range refuses it: exit code 2 all the same."""
     for text in ("nan", "inf", "0", "-1", "soon"):

@@ -63,7 +63,10 @@ def _kept(house: House, count: int) -> dict[str, Any]:
 def _earlier(house: House, told: dict[str, Any]) -> list[dict[str, Any]]:
     """The newest kept rounds before these that found something: what a person did a minute ago was found a minute ago."""
     shown = {report["round"] for report in told["rounds"]}
-    kept = _kept(house, KEPT)["rounds"]
+    try:
+        kept = _kept(house, KEPT)["rounds"]
+    except BadInput:  # the engine has answered, and that is what was asked
+        return []
     return [report for report in kept if report["discrepancies"] and report["round"] not in shown][-LAST:]
 
 
