@@ -65,7 +65,8 @@ class PositionsActor(MoneyKeeper):
             if short <= 0:
                 continue
             books = [row for row in draft.rows("positions").values() if row.base == base]
-            for booked in cut_to(books, managed(books).get(base, ZERO) - short, now.utc):
+            long = sum((row.quantity for row in books if row.quantity > 0), ZERO)
+            for booked in cut_to(books, long - short, now.utc):
                 detail = f"the wallet holds {plain(held)} {base}, {plain(short)} less than was managed"
                 draft.say(PositionCut(book=booked.book, detail=detail))
 
@@ -94,10 +95,10 @@ class PositionsActor(MoneyKeeper):
 
 
 def managed(books: Iterable[PositionBook]) -> dict[str, Decimal]:
-    """Long quantity per base asset over all strategies."""
+    """Quantity per base asset over all strategies: a strategy that oversold has sold what another one still counts."""
     sums: dict[str, Decimal] = {}
     for row in books:
-        if row.quantity > 0:
+        if row.quantity:
             sums[row.base] = sums.get(row.base, ZERO) + row.quantity
     return sums
 
