@@ -177,12 +177,6 @@ class EngineState:
 
     # -- inside ---------------------------------------------------------------
 
-    def _working_house(self) -> tuple[House, Parts]:
-        """The house that takes commands; one that has failed would swallow them. Raises `BadInput`."""
-        if self._failure is not None and not self._stopping:
-            raise BadInput(f"the engine cannot go on: {self._failure}")
-        return self._running_house()
-
     def _running_house(self) -> tuple[House, Parts]:
         if self._house is None or self._parts is None:
             raise BadInput("the engine is not started")

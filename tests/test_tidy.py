@@ -42,7 +42,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # what the scrape reads comes out of every room that has figures
     "state": ("domain", "actors", "assembly", "journal.store", "venue.port", "runtime", "errors"),
     "engine": (
-        *("config", "topology", "assembly", "tickets", "preflight", "opening", "clock", "state", "runtime", "domain", "actors", "journal", "strategies"),
+        *("config", "topology", "assembly", "tickets", "preflight", "opening", "clock", "state", "runtime", "domain"),
+        *("actors", "journal", "strategies"),
         "errors",
     ),
     # the exposition is made of what everybody counts and keeps; only a door asks for it

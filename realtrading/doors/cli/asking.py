@@ -12,7 +12,7 @@ from realtrading.config import load
 from realtrading.domain.settings import Settings
 from realtrading.doors.socket.client import ANSWER_S, NotReachable, ask
 from realtrading.doors.socket.place import folder_of
-from realtrading.doors.socket.protocol import SCHEMA
+from realtrading.doors.socket.protocol import EXIT_NOT_REACHABLE, SCHEMA
 from realtrading.errors import BadInput
 
 CONFIG = click.option(
@@ -65,5 +65,5 @@ def tell(command: str, told: Answer, lines: list[str], as_json: bool) -> int:
             click.echo(f"{told['nobody']}; this is what its journal says:", err=True)
         click.echo("\n".join(lines).encode("utf-8", "replace").decode())
     if told.get("silent"):
-        raise BadInput(told["nobody"], exit_code=3)
+        raise BadInput(told["nobody"], exit_code=EXIT_NOT_REACHABLE)
     return 0
