@@ -65,8 +65,7 @@ class PositionsActor(MoneyKeeper):
             if short <= 0:
                 continue
             books = [row for row in draft.rows("positions").values() if row.base == base]
-            long = sum((row.quantity for row in books if row.quantity > 0), ZERO)
-            for booked in cut_to(books, long - short, now.utc):
+            for booked in cut_to(books, managed(books).get(base, ZERO) - short, now.utc):
                 detail = f"the wallet holds {plain(held)} {base}, {plain(short)} less than was managed"
                 draft.say(PositionCut(book=booked.book, detail=detail))
 
@@ -95,10 +94,10 @@ class PositionsActor(MoneyKeeper):
 
 
 def managed(books: Iterable[PositionBook]) -> dict[str, Decimal]:
-    """Quantity per base asset over all strategies: a strategy that oversold has sold what another one still counts."""
+    """Long quantity per base asset over all strategies."""
     sums: dict[str, Decimal] = {}
     for row in books:
-        if row.quantity:
+        if row.quantity > 0:
             sums[row.base] = sums.get(row.base, ZERO) + row.quantity
     return sums
 

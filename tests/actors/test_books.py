@@ -290,12 +290,3 @@ def test_balances_state_only_what_agreed(balances: Bench) -> None:
     said = balances.tell(compare({"USDT": "999", "BTC": "2"}, "BNB", asked_s=60))
 
     assert one(said, WalletStated).totals == {"BTC": D("2")}
-
-
-def test_one_strategys_oversale_is_not_cut_from_another(positions: Bench) -> None:
-    """Grid went short by a late fill, swing is long: together they are what the wallet holds, and nothing is missing."""
-    long = attrs.evolve(bought(fill(1, "3", "100")), id="rt_1_swing_n1", strategy="swing")
-    short = executed(an_order(Side.SELL, "1", id="rt_1_grid_x2"), fill(2, "1", "100"))
-    positions.tell(OrdersStated(orders=(long, short), token="round-1"))
-
-    assert positions.tell(wallet("round-1", BTC="2")) == []
