@@ -47,8 +47,8 @@ class BinanceVenue:
 
     A generation that ended refuses placements until the next `connect` has succeeded, but those that may go `unheard`;
     these, cancels and reads go on over REST until the venue is closed. During a silence the venue asked for (429, 418)
-    nothing is sent at all, cancels included. `connect` that raises began no generation, so no `StreamLost` follows. `on_request` hears of every
-    request; it must not raise.
+    nothing is sent at all, cancels included. `connect` that raises began no generation, so no `StreamLost` follows.
+    `on_request` hears of every request; it must not raise.
     """
 
     def __init__(

@@ -13,8 +13,7 @@ TESTS = Path(__file__).resolve().parents[1]
 SAMPLE = 30
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(10_001, 10_301, SAMPLE))
+@pytest.mark.parametrize("first", range(1, 91, SAMPLE))
 def test_no_seed_of_the_sample_finds_a_violation(first: int) -> None:
     """Faults of every kind at once, judged from the exchange's ledger of truth: none of these lives breaks an invariant."""
     results = [run_seed(seed) for seed in range(first, first + SAMPLE)]

@@ -238,8 +238,8 @@ class Invariants:
             short = any(
                 row.base == message.book.base and row.quantity < 0
                 for row in self.world.house.tables("positions")["positions"].snapshot().values()
-            )  # an old journal sold again what it did not know to be sold
-            lost = lost or bool(self.world.old_journals and short)
+            )  # an old journal sold again what it did not know to be sold, or a sale lived after its absence was proved
+            lost = lost or (short and bool(self.world.old_journals or self.world.nemesis.too_late))
             eaten = message.book.base == "BNB" and self.world.fees_in_bnb  # other symbols' fees came out of the position
             justified = eaten or lost or message.book.base in self.world.nemesis.raided
             self.check("G4 only justified cuts", justified, f"{message.book.key} was cut: {message.detail}")
