@@ -14,7 +14,7 @@ from realtrading.domain.values import Now, SymbolRules
 
 from . import order_facts
 from .keeper import Draft
-from .order_events import ask, server_now, tell
+from .order_events import TradesUnmatched, ask, server_now, tell
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -69,7 +69,12 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
 
 
 def merge_snapshot_trades(message: SnapshotTaken, now: Now, draft: Draft) -> Iterable[Discrepancy]:
-    """Give every trade above the cursor to its order; ask whose it is when no order of ours is known to have made it."""
+    """Give every trade above the cursor to its order; ask whose it is when no order of ours is known to have made it.
+
+    What earlier rounds asked about lies above the cursor too, so it is here again: its order may be known by now.
+    """
+    for key in draft.rows("unmatched"):
+        draft.say(TradesUnmatched(key=key, trades=None))
     groups: dict[tuple[str, int], list[TradeReport]] = {}
     for trade in message.trades:
         groups.setdefault((trade.symbol, trade.exchange_order_id), []).append(trade)

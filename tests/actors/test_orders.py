@@ -529,6 +529,23 @@ def test_a_trade_of_nobody_we_know_is_asked_about_and_then_external(bench: Bench
     assert one(said, Reconcile).trigger == "foreign"
 
 
+def test_a_question_without_an_answer_does_not_stay_open_when_the_order_shows_itself(bench: Bench) -> None:
+    """Asked whose trade it was, and never answered; meanwhile our own order turns out to have made it: nothing is open."""
+    bench.tell(StreamConnected(generation=1))
+    submitted(bench)
+    bench.tell(PlacementUnknown(id=ID, detail="no answer"))
+    asked = bench.tell(a_snapshot(trades=(a_trade(5, "1", 7),), cursors={"BTCUSDT": 5}))
+    assert one(asked, OrdersCompared).pending == ("#BTCUSDT:7",)
+    looked_up(bench, a_report("FILLED", "1"))
+    bench.later(60)
+
+    said = bench.tell(a_snapshot(token="round-2", trades=(a_trade(5, "1", 7),), cursors={"BTCUSDT": 5}))
+
+    assert one(said, OrdersCompared).pending == ()
+    assert one(said, TradesCursorMoved).trade_id == 5
+    assert bench.row("orders", ID).fills_quantity == D("1")
+
+
 def test_a_trade_of_a_lost_order_of_ours_is_adopted(bench: Bench) -> None:
     """The trade's order carries our prefix: its fill becomes a position, not a foreign trade."""
     bench.tell(StreamConnected(generation=1))
