@@ -8,6 +8,7 @@ from typing import Any
 
 from realtrading.domain.orders import OrderFill, RealOrder
 from realtrading.domain.values import plain
+from realtrading.doors.socket.facts import order_facts
 from realtrading.errors import BadInput
 from realtrading.journal.life import effect_of, life_of
 from realtrading.journal.readers import opened, read_orders
@@ -55,27 +56,7 @@ def life_told(path: Path, order_id: str) -> Told:
 
 
 def _order_facts(order: RealOrder) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "state": order.state.value,
-        "strategy": order.strategy,
-        "role": order.role.name.lower(),
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "type": str(order.order_type),
-        "quantity": plain(order.original_quantity),
-        "quote_quantity": None if order.quote_quantity is None else plain(order.quote_quantity),
-        "price": None if order.price is None else plain(order.price),
-        "executed": plain(order.executed_quantity),
-        "cumulative_quote": plain(order.cumulative_quote),
-        "average_price": plain(order.average_fill_price),
-        "fills": len(order.fills),
-        "missing": plain(order.missing_quantity),
-        "reason": order.reason,
-        "exchange_order_id": order.exchange_order_id,
-        "created_at": order.created_at.isoformat(),
-        "updated_at": order.updated_at.isoformat(),
-    }
+    return {**order_facts(order), "average_price": plain(order.average_fill_price), "fills": len(order.fills)}
 
 
 def _order_words(order: RealOrder) -> str:
