@@ -68,8 +68,8 @@ class Stand:
         """A limit buy far under the market, confirmed."""
         return self.limit(self.under(below), quantity)
 
-    def touching(self, quantity: Decimal = Decimal("0.01")) -> Ticket:
-        """A limit buy at the bid, confirmed: soon the steps of the market fill it, in parts."""
+    def touching(self, quantity: Decimal = Decimal("0.05")) -> Ticket:
+        """A limit buy at the bid, larger than any one trade, confirmed: the steps of the market fill it, in parts."""
         for _ in range(100):
             if judge_bid(self.judge) >= MEAN:
                 break
