@@ -30,6 +30,9 @@ UNLIMITED = {"weight_1m": 10_000_000, "raw_5m": 10_000_000, "orders_10s": 100_00
 MEAN = Decimal(40_000)
 """The price around which the simulator's market without a tape waves: from above it, it comes back below soon."""
 
+LARGE = Decimal("0.25")
+"""More than the largest trade of the simulator's generated market: it takes several to fill such an order."""
+
 STEPS_MAX = 4_000
 
 EVENTS = {"kind": "event"}
@@ -68,7 +71,7 @@ class Stand:
         """A limit buy far under the market, confirmed."""
         return self.limit(self.under(below), quantity)
 
-    def touching(self, quantity: Decimal = Decimal("0.05")) -> Ticket:
+    def touching(self, quantity: Decimal = LARGE) -> Ticket:
         """A limit buy at the bid, larger than any one trade, confirmed: the steps of the market fill it, in parts."""
         for _ in range(100):
             if judge_bid(self.judge) >= MEAN:

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from house.fault_kit import CANCEL, EVENTS, MEAN, PLACE, REPORTS, STEPS_MAX, Stand, Stands, judge_bid, quick_ticks, stands
+from house.fault_kit import (
+    CANCEL,
+    EVENTS,
+    LARGE,
+    MEAN,
+    PLACE,
+    REPORTS,
+    STEPS_MAX,
+    Stand,
+    Stands,
+    judge_bid,
+    quick_ticks,
+    stands,
+)
 from house.kit import LOT, SYMBOL, Judge, dripper
 from processes import Processes
 from realtrading.domain.events import ActorRestarted, BreakerChanged, ExternalTradeSeen, OrderRevised
@@ -73,7 +86,7 @@ def test_events_in_any_number_and_order_come_to_the_same(
 def test_one_lost_trade_is_noticed_by_the_next_and_fetched(nth: int, stand_at: Stands) -> None:
     """The cumulative quantity of the next report shows the gap; the missing trade is asked for, not guessed."""
     stand = stand_at()
-    ticket = stand.touching(Decimal("0.02"))
+    ticket = stand.touching()
     stand.fault("drop_event", {**REPORTS, "execution": "TRADE", "nth": nth})
     stand.step_until(ticket, "FILLED")
     stand.until(ticket, OrderState.FILLED)
@@ -265,7 +278,7 @@ def test_a_stream_that_cannot_be_had_is_tried_again(stand_at: Stands) -> None:
 def test_a_dozen_cuts_in_a_row(stand_at: Stands) -> None:
     """Every new generation is cut while an order fills: no fill twice, none missing, and it ends open."""
     stand = stand_at()
-    ticket = stand.touching(Decimal("0.03"))
+    ticket = stand.touching()
     for _ in range(6):
         stand.step()
         generation = stand.generation
@@ -400,7 +413,7 @@ def test_an_order_that_outlived_its_journal_is_adopted_at_the_start(judge: Judge
             if judge_bid(judge) >= MEAN:
                 break
             judge.call("step", trades=10)
-        wanted = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.03"}
+        wanted = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": str(LARGE)}
         judge.call("orders", **wanted, price=str(judge_bid(judge)), newClientOrderId=name)
         for _ in range(STEPS_MAX):
             if judge.orders(engine.settings.prefix)[name][0]["status"] == "PARTIALLY_FILLED":
