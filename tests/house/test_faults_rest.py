@@ -1,6 +1,7 @@
 """Requests that go wrong in every way: one request per client id, no false absence, and two ledgers that agree."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -337,15 +338,15 @@ def test_a_cancel_without_a_usable_answer_ends_in_the_truth(muted: bool, stand_a
 def test_a_cancel_that_comes_too_late_finds_the_order_filled(muted: bool, stand_at: Stands) -> None:
     """The order fills while its cancel is under way: -2011 is a question, and the answer is the fill."""
     stand = stand_at()
-    ticket = stand.touching()
+    ticket = stand.touching(Decimal("0.001"))
     if muted:
         stand.mute()
-    stand.fault("delay_before", CANCEL, ms=600)
+    stand.fault("delay_before", CANCEL, ms=3_000)
     stand.engine.cancel(ticket.id)
     wait_until(lambda: stand.asked("cancel"), 5, "the cancel is under way")
     stand.step_until(ticket, "FILLED")
     stand.until(ticket, OrderState.FILLED)
-    wait_until(lambda: stand.asked("cancel")[0]["answered"], 5, "the cancel was answered")
+    wait_until(lambda: stand.asked("cancel")[0]["answered"], 10, "the cancel was answered")
     assert stand.asked("cancel")[0]["code"] == -2011
     assert stand.state(ticket) is OrderState.FILLED
     assert stand.healed().clean
