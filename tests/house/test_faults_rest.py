@@ -341,7 +341,7 @@ def test_a_cancel_that_comes_too_late_finds_the_order_filled(muted: bool, stand_
     ticket = stand.touching(Decimal("0.001"))
     if muted:
         stand.mute()
-    stand.fault("delay_before", CANCEL, ms=3_000)
+    stand.fault("delay_before", CANCEL, ms=2_000)
     stand.engine.cancel(ticket.id)
     wait_until(lambda: stand.asked("cancel"), 5, "the cancel is under way")
     stand.step_until(ticket, "FILLED")
