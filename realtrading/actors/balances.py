@@ -40,7 +40,7 @@ from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Reso
 from realtrading.domain.reports import AccountReported, FlowReported, RulesReported, SnapshotTaken
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
-from .keeper import Draft, Handler, MoneyKeeper
+from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 
 CLOCK_SLACK = timedelta(milliseconds=250)
 """Our reading of the venue's clock may be wrong by so much: a line changed that close to the question is not compared."""
@@ -155,11 +155,6 @@ class BalancesActor(MoneyKeeper):
         if (line.reported_free, line.reported_locked) != (free, locked):
             say(draft, with_report(line, free, locked, at))
 
-    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
-        """Remember what a symbol's base and quote are."""
-        for rules in message.rules:
-            draft.say(RulesHeard(rules=rules))
-
     handlers: ClassVar[dict[type, Handler]] = {
         OrderPartiallyFilled: filled,
         OrderFilled: filled,
@@ -172,7 +167,7 @@ class BalancesActor(MoneyKeeper):
         FlowReported: flow,
         ExternalTradeSeen: external,
         CompareBalances: compare,
-        RulesReported: rules,
+        RulesReported: hear_rules,
     }
 
 

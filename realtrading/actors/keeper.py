@@ -5,6 +5,8 @@ import decimal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
+from realtrading.domain.events import RulesHeard
+from realtrading.domain.reports import RulesReported
 from realtrading.domain.values import EXACT, Now
 from realtrading.runtime.actor import Keeper
 
@@ -47,6 +49,12 @@ class Draft:
 
 
 Handler = Callable[[Any, Any, Now, Draft], None]
+
+
+def hear_rules(self: Any, message: RulesReported, now: Now, draft: Draft) -> None:
+    """Handler of every keeper that needs the symbols' rules: remember them as the venue tells them now."""
+    for rules in message.rules:
+        draft.say(RulesHeard(rules=rules))
 
 
 class MoneyKeeper(Keeper):

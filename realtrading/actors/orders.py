@@ -58,7 +58,7 @@ from realtrading.runtime.ticker import Tick
 
 from . import order_facts, order_rounds
 from .board import Board
-from .keeper import Draft, Handler, MoneyKeeper
+from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 from .order_events import (
     ArchivedNoted,
     ClockHeard,
@@ -198,11 +198,6 @@ class OrdersActor(MoneyKeeper):
         """Remember the venue's clock."""
         draft.say(ClockHeard(offset=timedelta(seconds=message.offset_s)))
 
-    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
-        """Remember the symbols' rules."""
-        for rules in message.rules:
-            draft.say(RulesHeard(rules=rules))
-
     def connected(self, message: StreamConnected, now: Now, draft: Draft) -> None:
         """Remember the generation: snapshots of another one are not merged."""
         draft.say(GenerationHeard(generation=message.generation))
@@ -294,7 +289,7 @@ class OrdersActor(MoneyKeeper):
         OrderLookedUp: order_facts.looked_up,
         LookupFailed: lookup_failed,
         ClockMeasured: clock,
-        RulesReported: rules,
+        RulesReported: hear_rules,
         StreamConnected: connected,
         PrepareSnapshot: prepare,
         SnapshotTaken: order_rounds.snapshot,

@@ -29,7 +29,7 @@ from realtrading.domain.positions import BookChange, PositionBook, book_order, c
 from realtrading.domain.reports import RulesReported
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
-from .keeper import Draft, Handler, MoneyKeeper
+from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 
 
 class PositionsActor(MoneyKeeper):
@@ -75,11 +75,6 @@ class PositionsActor(MoneyKeeper):
         if row is not None and message.id in row.booked:
             draft.say(PositionBookSettled(book=settle(row, [message.id])))
 
-    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
-        """Remember what a symbol's base and quote are."""
-        for rules in message.rules:
-            draft.say(RulesHeard(rules=rules))
-
     handlers: ClassVar[dict[type, Handler]] = {
         OrderPartiallyFilled: filled,
         OrderFilled: filled,
@@ -89,7 +84,7 @@ class PositionsActor(MoneyKeeper):
         OrdersStated: stated,
         OrderArchived: archived,
         WalletStated: wallet,
-        RulesReported: rules,
+        RulesReported: hear_rules,
     }
 
 

@@ -62,7 +62,7 @@ from realtrading.domain.values import Now, Side
 from realtrading.runtime.ticker import Tick
 
 from .board import Board
-from .keeper import Draft, Handler, MoneyKeeper
+from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 
 
 class RiskActor(MoneyKeeper):
@@ -191,11 +191,6 @@ class RiskActor(MoneyKeeper):
             if draft.row("balances_heard", line.asset) != line:
                 draft.say(BalanceHeard(line=line))
 
-    def rules(self, message: RulesReported, now: Now, draft: Draft) -> None:
-        """The symbols' rules as the venue tells them now."""
-        for rules in message.rules:
-            draft.say(RulesHeard(rules=rules))
-
     # -- the day's loss -------------------------------------------------------
 
     def roll(self, draft: Draft, now: Now) -> None:
@@ -265,7 +260,7 @@ class RiskActor(MoneyKeeper):
         PositionsStated: positions_stated,
         BalanceUpdated: balance_told,
         BalancesStated: balances_stated,
-        RulesReported: rules,
+        RulesReported: hear_rules,
         QuotesMoved: quotes_moved,
         Tick: tick,
     }
