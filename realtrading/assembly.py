@@ -58,7 +58,6 @@ class Parts:
     prefix: str
     run: int
     rules: tuple[SymbolRules, ...]
-    clock_offset_s: float
     durability: str
     observe: bool
     venue: Venue

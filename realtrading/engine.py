@@ -131,7 +131,6 @@ class RealTradingEngine(EngineState):
                 prefix=self.settings.prefix,
                 run=run,
                 rules=asked.rules,
-                clock_offset_s=asked.clock_offset_s,
                 durability=self.settings.durability,
                 observe=self.settings.mode is Mode.OBSERVE,
                 venue=venue(),

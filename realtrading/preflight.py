@@ -8,7 +8,6 @@ from typing import NoReturn
 
 import attrs
 
-from realtrading.domain.reports import ClockMeasured
 from realtrading.domain.values import SymbolRules
 from realtrading.errors import BadInput, RealTradingError, VenueRefused
 from realtrading.venue.port import Venue
@@ -24,7 +23,6 @@ class Preflight:
 
     uid: int
     rules: tuple[SymbolRules, ...]
-    clock_offset_s: float
 
 
 def preflight(make: Callable[[], Venue], symbols: Sequence[str]) -> Preflight:
@@ -54,11 +52,10 @@ async def ask(make: Callable[[], Venue], symbols: Sequence[str]) -> Preflight:
     """The questions, clock first: without it nothing can be signed."""
     venue = make()
     try:
-        measured = await venue.measure_clock()
+        await venue.measure_clock()
         uid = await venue.account_uid()
         rules = await venue.rules(symbols)
-        offset_s = measured.offset_s if isinstance(measured, ClockMeasured) else 0.0
-        return Preflight(uid=uid, rules=rules.rules, clock_offset_s=offset_s)
+        return Preflight(uid=uid, rules=rules.rules)
     finally:
         await venue.close()
 

@@ -203,7 +203,7 @@ class World:
         run = store.begin_run(int((self.utc() - EPOCH).total_seconds()))
         self.parts = Parts(
             limits=self.limits, symbols=self.symbols, reporting_asset="USDT", prefix="rt", run=run, rules=asked.rules,
-            clock_offset_s=asked.clock_offset_s, durability="process", observe=False, venue=self._venue(), store=store,
+            durability="process", observe=False, venue=self._venue(), store=store,
             board=Board(), listeners=Listeners(), tally=Tally(), clock=self.clock,
             strategies=tuple(
                 StrategyPart(name=name, symbols=symbols, factory=lambda name=name: Trader(self.trader_dice[name], self.wanted))
