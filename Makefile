@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SILENT:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulate lock tools test-pythons clean
+.PHONY: help demo test check simulate matrix lock tools test-pythons clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s%s\n' "$$name" "$$text"; done
@@ -44,13 +44,16 @@ tools: .tools/prometheus/.done ## fetch Debian's prometheus and promtool for the
 simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 BREAK=no-hold JOBS=2)
 	cd tests && ../$(VENV)/bin/python -m simulation --seeds $(SEEDS) --jobs $(JOBS) $(if $(BREAK),--break $(BREAK))
 
+matrix: $(VENV)/.test tools ## inject every fault of the matrix, print row, tests, invariants evaluated, result (JOBS=2)
+	cd tests && ../$(VENV)/bin/python -m matrix --jobs $(JOBS)
+
 lock: .tools/uv/.done ## resolve the newest versions that setup.cfg admits into requirements*.lock, with hashes
 	$(call say,resolving run and test requirements)
 	$(call build_requires) | $(call compile,requirements-dev.lock) --extra test --upgrade setup.cfg -
 	$(call build_requires) | $(call compile,requirements.lock) --upgrade --constraint requirements-dev.lock setup.cfg -
 
 clean: ## remove what these targets made, virtual environments and caches included
-	rm -rf .venv .venv-3.* .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .demo build *.egg-info
+	rm -rf .venv .venv-3.* .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .demo .matrix build *.egg-info
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # --- virtual environments -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 import netguard
 import ports
 import purity
-from matrix import evidence
+from matrix.collector import pytest_runtest_call, pytest_runtest_setup  # noqa: F401 (hooks: pytest finds them by name)
 from processes import Processes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,19 +37,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("realtrading")
 HYPOTHESIS_HOME = ROOT / ".hypothesis"
 set_hypothesis_home_dir(HYPOTHESIS_HOME)
-
-
-def pytest_runtest_setup() -> None:
-    """What a test evaluates is its own."""
-    evidence.begin()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that is marked for the fault matrix has evaluated the invariants that it claims; the report says which."""
-    outcome = yield
-    evidence.expect_claims_kept(item)
-    return outcome
 
 
 @pytest.hookimpl(wrapper=True)

@@ -61,7 +61,7 @@ class TestMake:
 
         shown = make().stdout.splitlines()
 
-        assert {"help", "demo", "test", "check", "simulate", "lock", "tools", "test-pythons", "clean"} == targets
+        assert {"help", "demo", "test", "check", "simulate", "matrix", "lock", "tools", "test-pythons", "clean"} == targets
         assert targets == {line.split()[0] for line in shown}
         assert all(len(line.split(maxsplit=1)) == 2 for line in shown)
 
