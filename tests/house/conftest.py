@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
+from house.fault_kit import Stands, quick_ticks, stands
 from house.kit import WIDE, Ear, Judge, engine_for, settings_for
 from processes import Processes
 from realtrading import assembly
@@ -55,6 +56,14 @@ def engines(judge: Judge, tmp_path: Path) -> Iterator[Engines]:
         except BadInput:
             continue  # it never started
     assert not left, f"threads are left: {left}"
+
+
+@pytest.fixture
+def stand_at(judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stands]:
+    """Makes running engines at the file's simulator, which scripted faults then befall."""
+    quick_ticks(monkeypatch, reconciliation=0.05)
+    with stands(judge, tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

@@ -141,6 +141,12 @@ class Stand:
         """The requests of a kind that the exchange saw since the engine was made."""
         return self.judge.requests(self.began, kind)
 
+    def flow(self, asset: str, kind: str) -> Decimal | None:
+        """What moved of an asset without a trade of ours, as the ledger classified it; None when nothing of the kind did."""
+        line = self.engine.rows("balances", "ledger").get(asset)
+        found: Decimal | None = None if line is None else line.flows.get(kind)
+        return found
+
     def causes(self) -> set[str]:
         """Every kind of cause that was ever open since the engine was first ready."""
         first = next((n for n, kinds in enumerate(self.ear.causes()) if not kinds), 0)
