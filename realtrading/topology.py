@@ -147,6 +147,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     order_events.OrderWatched: (),
     order_events.ArchivedNoted: (),
     order_events.TradesUnmatched: (),
+    order_events.TradesExplained: (),
     order_events.ClockHeard: (),
     order_events.GenerationHeard: (),
     # events of positions and balances

@@ -84,6 +84,19 @@ class TradesUnmatched(Event):
 
 
 @attrs.frozen(kw_only=True)
+class TradesExplained(Event):
+    """Trades above the cursor that were found to be somebody else's: no later round asks again (ephemeral)."""
+
+    durable = False
+    symbol: str
+    trade_ids: frozenset[int]
+
+    def entries(self) -> Iterable[Entry]:
+        """The symbol's row."""
+        return (("explained", self.symbol, self.trade_ids or None),)
+
+
+@attrs.frozen(kw_only=True)
 class ClockHeard(Event):
     """Server clock minus ours, as last measured (ephemeral)."""
 

@@ -11,7 +11,6 @@ from realtrading.domain.events import (
     OrderAdopted,
     OrderRejected,
     OrderUnknown,
-    TradesCursorMoved,
 )
 from realtrading.domain.order_effects import trade_deltas
 from realtrading.domain.orders import (
@@ -36,7 +35,18 @@ from realtrading.domain.reports import (
 from realtrading.domain.values import ClientId, Now, SymbolRules, is_ours
 
 from .keeper import Draft
-from .order_events import OrderWatched, TradesUnmatched, Watch, ask, send_cancel, server_now, submitted, tell, watch_of
+from .order_events import (
+    OrderWatched,
+    TradesExplained,
+    TradesUnmatched,
+    Watch,
+    ask,
+    send_cancel,
+    server_now,
+    submitted,
+    tell,
+    watch_of,
+)
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -241,22 +251,16 @@ def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -
     else:
         for trade in trades:
             external(draft, trade)
+        ids = explained(draft, report.symbol).union(trade.trade_id for trade in trades)
+        draft.say(TradesExplained(symbol=report.symbol, trade_ids=ids))
     draft.say(TradesUnmatched(key=message.id, trades=None))
-    pass_over(draft, trades)
     draft.say(Reconcile(trigger="foreign", token=message.id))
 
 
-def pass_over(draft: Draft, trades: tuple[TradeReport, ...]) -> None:
-    """Move the cursor beyond explained trades, or every later round would read and ask about them again.
-
-    They came with all trades between the cursor and them, so only trades still being asked about lie below.
-    """
-    symbol = trades[0].symbol
-    waiting = [trade.trade_id for rest in draft.rows("unmatched").values() for trade in rest if trade.symbol == symbol]
-    reached = min([max(trade.trade_id for trade in trades), *(trade_id - 1 for trade_id in waiting)])
-    cursor: int | None = draft.row("cursors", symbol)
-    if cursor is not None and reached > cursor:
-        draft.say(TradesCursorMoved(symbol=symbol, trade_id=reached))
+def explained(draft: Draft, symbol: str) -> frozenset[int]:
+    """Ids of the symbol's trades above the cursor that are known to be somebody else's."""
+    known: frozenset[int] | None = draft.row("explained", symbol)
+    return frozenset() if known is None else known
 
 
 def external(draft: Draft, trade: TradeReport) -> None:

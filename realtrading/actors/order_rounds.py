@@ -14,13 +14,17 @@ from realtrading.domain.values import Now, SymbolRules
 
 from . import order_facts
 from .keeper import Draft
-from .order_events import TradesUnmatched, ask, server_now, tell
+from .order_events import TradesExplained, TradesUnmatched, ask, server_now, tell
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
 
 SETTLING = timedelta(seconds=2)
 """A trade younger than this when the snapshot was asked for may simply still be under way to us; older, it was missed."""
+
+READABLE = timedelta(seconds=15)
+"""So old a trade is in every copy of the account's list. A younger one may be listed while one before it is still missing,
+so the cursor stays below it, and the next round reads both."""
 
 
 def cursor_of(draft: Draft, symbol: str) -> int:
@@ -77,6 +81,8 @@ def merge_snapshot_trades(message: SnapshotTaken, now: Now, draft: Draft) -> Ite
         draft.say(TradesUnmatched(key=key, trades=None))
     groups: dict[tuple[str, int], list[TradeReport]] = {}
     for trade in message.trades:
+        if trade.trade_id in order_facts.explained(draft, trade.symbol):
+            continue
         groups.setdefault((trade.symbol, trade.exchange_order_id), []).append(trade)
     owners = {
         (order.symbol, order.exchange_order_id): order.id
@@ -104,16 +110,26 @@ def merge_snapshot_trades(message: SnapshotTaken, now: Now, draft: Draft) -> Ite
 
 
 def move_cursors(message: SnapshotTaken, draft: Draft) -> None:
-    """Move each symbol's cursor up to what is accounted for: not beyond a trade whose order is still being asked about."""
+    """Move each symbol's cursor up to what is accounted for, always to a trade that the account has.
+
+    Not beyond a trade whose order is still being asked about, nor to one that is not `READABLE` yet.
+    """
     floor: dict[str, int] = {}
     for trades in draft.rows("unmatched").values():
         for trade in trades:
-            floor[trade.symbol] = min(trade.trade_id - 1, floor.get(trade.symbol, trade.trade_id))
+            floor[trade.symbol] = min(trade.trade_id, floor.get(trade.symbol, trade.trade_id))
+    reached: dict[str, int] = {}
+    for trade in message.trades:
+        below = trade.trade_id < floor.get(trade.symbol, trade.trade_id + 1)
+        if below and trade.venue_at <= message.asked_at - READABLE:
+            reached[trade.symbol] = max(trade.trade_id, reached.get(trade.symbol, trade.trade_id))
     for symbol, newest in message.cursors.items():
-        reached = min(newest, floor.get(symbol, newest))
         old: int | None = draft.row("cursors", symbol)
-        if old is None or reached > old:
-            draft.say(TradesCursorMoved(symbol=symbol, trade_id=reached))
+        to = newest if old is None else reached.get(symbol, old)
+        if old is None or to > old:
+            draft.say(TradesCursorMoved(symbol=symbol, trade_id=to))
+            left = frozenset(each for each in order_facts.explained(draft, symbol) if each > to)
+            draft.say(TradesExplained(symbol=symbol, trade_ids=left))
 
 
 def moving_ids(draft: Draft, asked_at: datetime) -> frozenset[str]:

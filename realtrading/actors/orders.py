@@ -64,6 +64,7 @@ from .order_events import (
     ClockHeard,
     GenerationHeard,
     OrderWatched,
+    TradesExplained,
     TradesUnmatched,
     Watch,
     ask,
@@ -86,7 +87,7 @@ ARCHIVE_AFTER = timedelta(seconds=60)
 
 
 class OrdersActor(MoneyKeeper):
-    """Orders. Tables: orders, cursors (durable); watches, unmatched, clock, generation, rules, sweep (ephemeral)."""
+    """Orders. Tables: orders, cursors (durable); watches, unmatched, explained, clock, generation, rules, sweep (ephemeral)."""
 
     owns = (
         OrderAdmitted,
@@ -107,6 +108,7 @@ class OrdersActor(MoneyKeeper):
         OrderWatched,
         ArchivedNoted,
         TradesUnmatched,
+        TradesExplained,
         ClockHeard,
         GenerationHeard,
         RulesHeard,

@@ -4,6 +4,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from bench import CONFIG, RULES, START, Bench, D, a_board, of, one
@@ -511,9 +512,11 @@ def test_an_order_with_our_prefix_is_adopted(bench: Bench) -> None:
 def test_a_trade_of_nobody_we_know_is_asked_about_and_then_external(bench: Bench) -> None:
     """The cursor waits for the answer; a foreign order's trade moves the wallet only."""
     bench.tell(StreamConnected(generation=1))
-    said = bench.tell(a_snapshot(trades=(a_trade(5, "1", 99),), cursors={"BTCUSDT": 5}))
+    bench.keeper.tables.put("cursors", "BTCUSDT", 3)
+    told = a_snapshot(trades=(a_trade(4, "1", 99), a_trade(5, "1", 99)), cursors={"BTCUSDT": 5})
+    said = bench.tell(told)
     question = one(said, QueryOrder)
-    assert one(said, TradesCursorMoved).trade_id == 4
+    assert of(said, TradesCursorMoved) == []
 
     answer = OrderLookedUp(
         id=question.id,
@@ -525,14 +528,33 @@ def test_a_trade_of_nobody_we_know_is_asked_about_and_then_external(bench: Bench
     )
     said = bench.tell(answer)
 
-    assert one(said, ExternalTradeSeen).deltas == {"BTC": D("1"), "USDT": D("-100")}
+    assert [seen.deltas for seen in of(said, ExternalTradeSeen)] == [{"BTC": D("1"), "USDT": D("-100")}] * 2
     assert one(said, Reconcile).trigger == "foreign"
+    again = bench.tell(attrs.evolve(told, token="round-2"))
+    assert one(again, OrdersCompared).pending == ()
+    assert one(again, TradesCursorMoved).trade_id == 5
+
+
+def test_the_cursor_does_not_pass_a_trade_that_the_list_does_not_show_yet(bench: Bench) -> None:
+    """A lagging copy lists a trade while an older one is missing: nothing younger than 15 s is passed, and it is found."""
+    bench.tell(StreamConnected(generation=1))
+    placed(bench)
+    bench.keeper.tables.put("cursors", "BTCUSDT", 3)
+    old, young = a_trade(4, "0.1", at_s=34), a_trade(6, "0.1", at_s=36)
+    first = bench.tell(a_snapshot(trades=(old, young), cursors={"BTCUSDT": 6}))
+    assert one(first, TradesCursorMoved).trade_id == 4
+
+    hidden, later = a_trade(5, "0.1", 99, at_s=35), START + timedelta(seconds=60)
+    second = bench.tell(a_snapshot(token="round-2", trades=(hidden, young), cursors={"BTCUSDT": 6}, asked_at=later))
+    assert "#BTCUSDT:99" in one(second, OrdersCompared).pending
+    assert of(second, TradesCursorMoved) == []
 
 
 def test_a_question_without_an_answer_does_not_stay_open_when_the_order_shows_itself(bench: Bench) -> None:
     """Asked whose trade it was, and never answered; meanwhile our own order turns out to have made it: nothing is open."""
     bench.tell(StreamConnected(generation=1))
     submitted(bench)
+    bench.keeper.tables.put("cursors", "BTCUSDT", 0)
     bench.tell(PlacementUnknown(id=ID, detail="no answer"))
     asked = bench.tell(a_snapshot(trades=(a_trade(5, "1", 7),), cursors={"BTCUSDT": 5}))
     assert one(asked, OrdersCompared).pending == ("#BTCUSDT:7",)
