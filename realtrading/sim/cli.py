@@ -42,6 +42,7 @@ _PORT_PROBLEMS = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 @click.option("--fee-maker", default="0.001", show_default=True, help="Maker commission as a fraction.")
 @click.option("--fee-taker", default="0.001", show_default=True, help="Taker commission as a fraction.")
 @click.option("--bnb-fee", is_flag=True, help="Commissions are paid in BNB while the account has some.")
+@click.option("--sapi/--no-sapi", default=True, help="Wallet histories under /sapi; the testnet has none.")
 def serve(listen: str, key: str | None, secret: str | None, balances: tuple[str, ...], fee_maker: str, fee_taker: str,
           **given: Any) -> None:  # fmt: skip
     """Serve a simulated Binance on the loopback interface; prints one JSON line when ready."""

@@ -44,8 +44,11 @@ class Control:
             "/sim/clock": self._clock,
             "/sim/orders": self._order,
             "/sim/cancel": self._cancel,
-            "/sim/deposit": lambda given: self._transfer(given, self._floor.exchange.deposit),
-            "/sim/withdraw": lambda given: self._transfer(given, self._floor.exchange.withdraw),
+            "/sim/deposit": self._deposit,
+            "/sim/withdraw": self._withdraw,
+            "/sim/transfer": self._between_wallets,
+            "/sim/dust": self._dust,
+            "/sim/convert": self._convert,
             "/sim/lies": self._lies,
             "/sim/faults": self._add_fault,
             "/sim/limits": self._limits,
@@ -90,13 +93,37 @@ class Control:
         uid, params = self._account(given)
         return self._then_settle(self._floor.exchange.cancel(uid, params, self._floor.clock.now_ms()))
 
-    def _transfer(self, given: Json, move: Callable[[int, str, Decimal, int], None]) -> Json:
+    def _deposit(self, given: Json) -> Json:
         uid, params = self._account(given)
-        asset, amount = params.get("asset", ""), decimal_of("amount", params.get("amount", ""))
-        if not asset or amount <= 0:
-            raise Refused("asset and a positive amount are needed")
-        move(uid, asset, amount, self._floor.clock.now_ms())
+        asset, amount = _coins(params, "asset", "amount")
+        self._floor.exchange.wallet.deposit(uid, asset, amount, self._floor.clock.now_ms())
         return self._then_settle({"asset": asset, "amount": params["amount"]})
+
+    def _withdraw(self, given: Json) -> Json:
+        uid, params = self._account(given)
+        asset, amount = _coins(params, "asset", "amount")
+        fee = decimal_of("fee", params.get("fee", "0"))
+        self._floor.exchange.wallet.withdraw(uid, asset, amount, self._floor.clock.now_ms(), fee)
+        return self._then_settle({"asset": asset, "amount": params["amount"]})
+
+    def _between_wallets(self, given: Json) -> Json:
+        uid, params = self._account(given)
+        asset, amount = _coins(params, "asset", "amount")
+        self._floor.exchange.wallet.transfer(uid, params.get("type", ""), asset, amount, self._floor.clock.now_ms())
+        return self._then_settle({"asset": asset, "amount": params["amount"]})
+
+    def _dust(self, given: Json) -> Json:
+        uid, params = self._account(given)
+        asset, amount = _coins(params, "asset", "amount")
+        gained, fee = decimal_of("gained", params.get("gained", "")), decimal_of("fee", params.get("fee", "0"))
+        self._floor.exchange.wallet.dust(uid, asset, amount, gained, fee, self._floor.clock.now_ms())
+        return self._then_settle({"asset": asset, "gained": params["gained"]})
+
+    def _convert(self, given: Json) -> Json:
+        uid, params = self._account(given)
+        spent, got = _coins(params, "fromAsset", "fromAmount"), _coins(params, "toAsset", "toAmount")
+        self._floor.exchange.wallet.convert(uid, spent, got, self._floor.clock.now_ms())
+        return self._then_settle({"fromAsset": spent[0], "toAsset": got[0]})
 
     def _lies(self, given: Json) -> Json:
         return self._floor.tell_lies(given)
@@ -175,6 +202,14 @@ async def _read(request: web.Request) -> Json:
             raise Refused("the body must be a JSON object")
         given |= body
     return given
+
+
+def _coins(params: dict[str, str], asset: str, amount: str) -> tuple[str, Decimal]:
+    """An asset and how much of it."""
+    found, quantity = params.get(asset, ""), decimal_of(amount, params.get(amount, ""))
+    if not found or quantity <= 0:
+        raise Refused(f"{asset} and a positive {amount} are needed")
+    return found, quantity
 
 
 def _whole(given: Json, name: str, default: int | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from . import events, payloads, truth
+from . import payloads, truth
 from .core import Core, Event
 from .fees import FeeSchedule
 from .matching import Matcher
@@ -18,6 +18,7 @@ from .public import RATE_LIMITS, DepthView, Public, Symbols
 from .reading import Reading
 from .rules import SymbolRules
 from .trading import Trading
+from .wallet import Wallet
 
 Json = dict[str, Any]
 
@@ -46,6 +47,7 @@ class Exchange:
         self._trading = Trading(self.core, self.matcher, lookup_after_cancel=lookup_after_cancel)
         self._reading = Reading(self.core)
         self._public = Public(self.core)
+        self.wallet = Wallet(self.core)
 
     @property
     def rules(self) -> dict[str, SymbolRules]:
@@ -85,17 +87,11 @@ class Exchange:
 
     def deposit(self, uid: int, asset: str, amount: Decimal, now_ms: int) -> None:
         """Put coins into an account from outside; emits balanceUpdate."""
-        self._flow(uid, asset, amount, now_ms)
+        self.wallet.deposit(uid, asset, amount, now_ms)
 
     def withdraw(self, uid: int, asset: str, amount: Decimal, now_ms: int) -> None:
         """Take free coins out of an account; emits balanceUpdate. ValueError when there are not enough."""
-        self._flow(uid, asset, -amount, now_ms)
-
-    def _flow(self, uid: int, asset: str, amount: Decimal, now_ms: int) -> None:
-        self.core.ledger.move(uid, asset, amount)
-        self.core.events.append(("user", uid, events.balance_update(asset, amount, now_ms)))
-        self.core.touch(uid, asset)
-        self.core.settle_positions(now_ms)
+        self.wallet.withdraw(uid, asset, amount, now_ms)
 
     def place(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
         """POST /order; always the FULL shape, cut it with `trim`."""

@@ -54,7 +54,8 @@ class Call:
 class Answer:
     """What to send back. `text` replaces the JSON body (content type, text); `dropped` means cut the connection.
 
-    `burst_ms`: a WebSocket connection keeps this and all later frames back so long and sends them in one piece.
+    `purse`: under /sapi, whose weight was used and how much of it. `burst_ms`: a WebSocket connection keeps this and all
+    later frames back so long and sends them in one piece.
     """
 
     status: int = 200
@@ -62,6 +63,7 @@ class Answer:
     text: tuple[str, str] | None = None
     retry_at_ms: int | None = None
     orders_of: int | None = None
+    purse: tuple[str, int] | None = None
     dropped: bool = False
     burst_ms: int = 0
 
@@ -163,6 +165,8 @@ class Gate:
 
     def _run(self, call: Call, operation: Operation | None, entry: Entry) -> tuple[Any, Credentials | None]:
         now_ms = self.clock.now_ms()
+        if operation is not None and operation.purse is not None:
+            return self._run_sapi(call, operation, operation.purse, entry, now_ms)
         weight = operation.weight(call.params) if operation else 1
         self.limits.admit(call.ip, weight, now_ms, raw=call.transport == "rest")
         charged = weight
@@ -178,6 +182,22 @@ class Gate:
             charged = 0 if operation.free_when_ok else weight
         finally:
             self.limits.charge(call.ip, charged, now_ms)
+            entry.weight = charged
+        return body, owner
+
+    def _run_sapi(self, call: Call, operation: Operation, purse: str, entry: Entry,
+                  now_ms: int) -> tuple[Any, Credentials | None]:  # fmt: skip
+        """The same way for what is counted by its own path."""
+        self.limits.admit(call.ip, 0, now_ms, raw=True)
+        if call.problem is not None:
+            raise call.problem
+        owner = self.authenticate(call)
+        entry.uid = owner.uid
+        weight = operation.weight(call.params)
+        self.limits.charge_sapi(call.path, purse, _payer(call, owner, purse), weight, now_ms)
+        entry.weight = weight
+        body = operation.run(self._desk, owner.uid, call.params, now_ms)
+        entry.executed = True
         return body, owner
 
     def _perform(self, operation: Operation, owner: Credentials | None, params: Mapping[str, str], entry: Entry,
@@ -206,6 +226,10 @@ class Gate:
             return Answer(body=body)
         if operation.kind == "place":
             return Answer(body=shaped(call.params, body), orders_of=owner.uid)
+        if operation.purse is not None:
+            who = _payer(call, owner, operation.purse)
+            used = self.limits.used_sapi(call.path, operation.purse, who, self.clock.now_ms())
+            return Answer(body=body, purse=(operation.purse, used))
         return Answer(body=self._replica.filter(operation.name, body))
 
     def _status(self, fault: Fault) -> Answer:
@@ -231,6 +255,11 @@ def page(status: int) -> str:
     lines = ["<html>", f"<head><title>{title}</title></head>", "<body>", f"<center><h1>{title}</h1></center>",
              "<hr><center>nginx</center>", "</body>", "</html>"]  # fmt: skip
     return "".join(line + "\r\n" for line in lines)
+
+
+def _payer(call: Call, owner: Credentials, purse: str) -> str:
+    """Whose weight a request under /sapi uses."""
+    return str(owner.uid) if purse == "UID" else call.ip
 
 
 def _subject(call: Call, entry: Entry) -> Subject:

@@ -33,6 +33,8 @@ class LimitSettings:
     raw_5m: int = 300_000
     orders_10s: int = 50
     orders_1d: int = 160_000
+    sapi_ip_1m: int = 12_000
+    sapi_uid_1m: int = 180_000
     ban_after: int = 10
     ban_ms: int = 120_000
 
@@ -104,9 +106,11 @@ class Limits:
         self.settings = settings or LimitSettings()
         self._visitors: dict[str, _Visitor] = {}
         self._orders: dict[int, _Orders] = {}
+        self._sapi: dict[tuple[str, str, str], Window] = {}
 
     def reset(self) -> None:
         """Forget every count and every ban; the settings stay."""
+        self._sapi.clear()
         self._visitors.clear()
         self._orders.clear()
 
@@ -129,6 +133,21 @@ class Limits:
     def charge(self, ip: str, weight: int, now_ms: int) -> int:
         """Add to the weight this IP used in the present minute; returns the total."""
         return self._visitor(ip).weight.add(weight, now_ms)
+
+    def charge_sapi(self, path: str, purse: str, who: str, weight: int, now_ms: int) -> None:
+        """Charge a request under /sapi, where each path has its own count per IP or UID. Raises Throttled (429) beyond
+        the limit.
+        """
+        limit = self.settings.sapi_uid_1m if purse == "UID" else self.settings.sapi_ip_1m
+        window = self._sapi.setdefault((path, purse, who), Window(MINUTE_MS))
+        if window.count(now_ms) + weight > limit:
+            what = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE per {purse} for {path}."
+            raise Throttled(429, what, window.ends_at(now_ms))
+        window.add(weight, now_ms)
+
+    def used_sapi(self, path: str, purse: str, who: str, now_ms: int) -> int:
+        """The weight used of this path in the present minute."""
+        return self._sapi.setdefault((path, purse, who), Window(MINUTE_MS)).count(now_ms)
 
     def used_weight(self, ip: str, now_ms: int) -> int:
         """The weight this IP used in the present minute."""

@@ -37,7 +37,8 @@ Run = Callable[[Desk, int, Raw, int], Any]
 class Operation:
     """One thing clients can ask for. `name` is its WebSocket method, `rest` verb and path, None where it has none.
 
-    `kind` is what faults and the request log call it; `free_when_ok`: weight is charged only when it fails.
+    `kind` is what faults and the request log call it; `free_when_ok`: weight is charged only when it fails. `purse`: whose
+    weight it spends under /sapi, "IP" or "UID", None elsewhere.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Operation:
     signed: bool = False
     rest: tuple[str, str] | None = None
     free_when_ok: bool = False
+    purse: str | None = None
 
 
 def _flat(weight: int) -> Weight:

@@ -12,7 +12,9 @@ KEPT_MAX = 200_000
 
 @define
 class Entry:
-    """One request. `status` is 0 while it runs and when no answer was given; times are epoch milliseconds."""
+    """One request. `status` is 0 while it runs and when no answer was given; times are epoch milliseconds; `weight` is what
+    it was charged.
+    """
 
     seq: int
     at_ms: int
@@ -28,6 +30,7 @@ class Entry:
     order_id: int | None = None
     executed: bool = False
     answered: bool = False
+    weight: int = 0
     faults: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The REST door: HTTP requests under /api/v3 become calls on the gate, answers become HTTP with Binance's headers."""
+"""The REST door: HTTP requests under /api and /sapi become calls on the gate, answers become HTTP with Binance's headers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from aiohttp import web
 from .errors import BinanceError
 from .gate import Answer, Call, Gate, page
 from .operations import BY_REST, REST_PATHS
+from .sapi import SAPI_BY_REST, SAPI_PATHS
 from .signing import rest_payload
 
 LISTEN_KEY_PATH = "/api/v3/userDataStream"
 
 
 class RestDoor:
-    """Serves every path below /api."""
+    """Serves every path below /api and, unless `sapi` is False, below /sapi: the testnet has none."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, *, sapi: bool) -> None:
         self._gate = gate
+        self._operations = {**BY_REST, **(SAPI_BY_REST if sapi else {})}
+        self._paths = REST_PATHS | (SAPI_PATHS if sapi else frozenset())
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
@@ -33,18 +36,20 @@ class RestDoor:
             transport="rest", method=request.method, path=path, ip=request.remote or "", params=params,
             api_key=request.headers.get("X-MBX-APIKEY"), payload=rest_payload(query, body), problem=problem,
         )  # fmt: skip
-        operation = BY_REST.get((request.method, path))
+        operation = self._operations.get((request.method, path))
         answer = await self._gate.answer(call, operation)
         if answer.dropped:
             return _cut(request)
         if operation is None and answer.status == 404:
-            return _page(405 if path in REST_PATHS else 404)
+            return _page(405 if path in self._paths else 404)
         return self._response(call, answer)
 
     def _response(self, call: Call, answer: Answer) -> web.Response:
         now_ms = self._gate.clock.now_ms()
         used = str(self._gate.limits.used_weight(call.ip, now_ms))
         headers = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
+        if answer.purse is not None:
+            headers = {f"X-SAPI-USED-{answer.purse[0]}-WEIGHT-1M": str(answer.purse[1])}
         if answer.orders_of is not None:
             ten_s, day = self._gate.limits.order_counts(answer.orders_of, now_ms)
             headers |= {"X-MBX-ORDER-COUNT-10S": str(ten_s), "X-MBX-ORDER-COUNT-1D": str(day)}

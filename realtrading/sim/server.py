@@ -88,9 +88,11 @@ class SimServer:
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX_BYTES)
+        rest = RestDoor(self.gate, sapi=self.settings.sapi)
         application.add_routes([
             *Control(self.floor).routes(),
-            web.route("*", "/api{tail:.*}", RestDoor(self.gate).handle),
+            web.route("*", "/api{tail:.*}", rest.handle),
+            web.route("*", "/sapi{tail:.*}", rest.handle),
             web.get("/ws-api/v3", self._ws_api.handle),
             web.get("/ws{tail:(/.*)?}", self.floor.market_streams.handle),
             web.get("/stream", self.floor.market_streams.handle),

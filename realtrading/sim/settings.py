@@ -49,6 +49,7 @@ class SimSettings:
     fee_maker: Decimal = Decimal("0.001")
     fee_taker: Decimal = Decimal("0.001")
     bnb_fee: bool = False
+    sapi: bool = True
 
     def __attrs_post_init__(self) -> None:
         if not _KEY_FORM.fullmatch(self.key):
