@@ -269,7 +269,7 @@ def test_a_snapshot_without_an_answer_fails_its_round_and_another_follows(
 def test_a_clock_that_is_off_shuts_the_door_until_it_is_right(skew_ms: int, stand_at: Stands, quick_clock: None) -> None:
     """-1021 is a sure no; the clock is measured at once, orders wait outside while it is off, and pass when it is not."""
     stand = stand_at()
-    stand.judge.call("clock", skew_ms=skew_ms)
+    stand.skew(skew_ms)
     first = stand.buy()
     refused = first.wait(5)
     assert refused is not None
@@ -279,7 +279,7 @@ def test_a_clock_that_is_off_shuts_the_door_until_it_is_right(skew_ms: int, stan
     assert blocked.wait(5) is not None
     assert blocked.detail.startswith(str(Reason.BREAKER_CLOCK))
     assert stand.engine.gauges.clock_offset_s == pytest.approx(skew_ms / 1000, abs=0.3)
-    stand.judge.call("clock", skew_ms=0)
+    stand.skew(0)
     wait_until(lambda: stand.engine.is_ready, 5, "measured well again")
     stand.trades_on()
     assert stand.healed().clean
@@ -288,12 +288,12 @@ def test_a_clock_that_is_off_shuts_the_door_until_it_is_right(skew_ms: int, stan
 def test_a_refused_timestamp_is_told_to_the_breaker_without_waiting_for_the_next_measurement(stand_at: Stands) -> None:
     """The measurement that follows a -1021 opens CLOCK at once: the regular one would come half a minute later."""
     stand = stand_at()
-    stand.judge.call("clock", skew_ms=4_000)
+    stand.skew(4_000)
     refused = stand.buy().wait(5)
     assert refused is not None
     assert refused.reason == Reason.VENUE_CLOCK
     wait_until(lambda: stand.now_open() == {"CLOCK"}, 3, "the breaker knows")
-    stand.judge.call("clock", skew_ms=0)
+    stand.skew(0)
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.engine.is_ready, 5, "a new connection measures again")
     assert stand.healed().clean
@@ -303,11 +303,11 @@ def test_a_cancel_with_a_wrong_timestamp_is_sent_again_with_a_right_one(stand_at
     """Refused for its time only, so nothing was done: measured, sent again, cancelled."""
     stand = stand_at()
     ticket = stand.resting()
-    stand.judge.call("clock", skew_ms=4_000)
+    stand.skew(4_000)
     stand.engine.cancel(ticket.id)
     stand.until(ticket, OrderState.CANCELLED)
     assert [each["code"] for each in stand.asked("cancel")] == [-1021, 0]
-    stand.judge.call("clock", skew_ms=0)
+    stand.skew(0)
     stand.judge.call("cut", streams="user")
     assert stand.healed().clean
 
