@@ -27,6 +27,8 @@ Durability = Literal["power", "process"]
 APPLICATION_ID = 0x7274_6A6C
 SCHEMA_VERSION = 1
 SYNCHRONOUS: Mapping[Durability, int] = {"power": 2, "process": 1}
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
 
 
 def take_lock(path: Path) -> int:
@@ -51,13 +53,20 @@ def take_lock(path: Path) -> int:
 
 
 def examine(path: Path) -> None:
-    """Refuse whatever is not a journal this version reads, without touching it. Raises `BadInput`."""
+    """Refuse whatever is not a journal this version reads, without touching it. Raises `BadInput`.
+
+    SQLite is not asked: after a death in the middle of a checkpoint the file is whole only together with its log, and
+    looking at both would change them.
+    """
     require_file(path)
     if not os.access(path, os.R_OK | os.W_OK):
         raise _bad(f"journal {path} cannot be read and written: permission denied")
-    # immutable: no lock, no recovery, no file created beside it
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as connection:
-        require_identity(connection, path)
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        raise _no_database(path)
+    # where SQLite's file format has application_id and user_version
+    _require_ours(int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big"), path)
 
 
 def require_file(path: Path) -> None:
@@ -81,8 +90,12 @@ def require_identity(connection: sqlite3.Connection, path: Path) -> None:
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise _bad(f"journal {path} is not a journal: it is not an SQLite database") from error
+            raise _no_database(path) from error
         raise trouble(path, error) from error
+    _require_ours(identity, schema, path)
+
+
+def _require_ours(identity: int, schema: int, path: Path) -> None:
     if identity != APPLICATION_ID:
         raise _bad(f"journal {path} is an SQLite database, but not a journal of realtrading")
     if schema > SCHEMA_VERSION:
@@ -178,6 +191,10 @@ def _tune(connection: sqlite3.Connection) -> None:
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+
+
+def _no_database(path: Path) -> BadInput:
+    return _bad(f"journal {path} is not a journal: it is not an SQLite database")
 
 
 def _bad(sentence: str) -> BadInput:

@@ -19,6 +19,7 @@ from realtrading.journal.store import Journal
 from waiting import wait_until
 
 TESTS = Path(__file__).resolve().parent.parent
+PAGE = 4096
 
 
 def _house(processes: Processes, path: Path, *arguments: str) -> Running:
@@ -109,6 +110,41 @@ def test_a_flipped_byte_in_the_log_cuts_it_there(tmp_path: Path) -> None:
         assert recorded == [client_id(number) for number in range(len(recorded))]
         assert 5 < len(recorded) < 40
         _assert_sound(journal)
+
+
+def test_a_checkpoint_that_was_cut_short_is_no_damage(tmp_path: Path) -> None:
+    """However many pages a checkpoint had moved when the process died, the log has them all: the journal opens, whole.
+
+    `crash_points` found it: page 1 was there and said that the file is longer than it is.
+    """
+    path = tmp_path / "journal.db"
+    with opened(path) as journal:
+        journal.begin_run()
+        whole = bytearray(path.read_bytes())
+        for number in range(60):
+            journal.append([intent(number)])
+        written = (journal.last_seq, journal.last_state_digest())
+        log = path.with_name("journal.db-wal").read_bytes()
+    pages = _pages_of(log)
+    for count in range(len(pages) + 1):
+        folder = tmp_path / f"cut-{count}"
+        folder.mkdir()
+        cut = bytearray(whole)
+        for number in sorted(pages)[:count]:
+            end = number * PAGE
+            cut.extend(bytes(max(0, end - len(cut))))
+            cut[end - PAGE : end] = pages[number]
+        (folder / "journal.db").write_bytes(cut)
+        (folder / "journal.db-wal").write_bytes(log)
+        with opened(folder / "journal.db") as journal:
+            assert (journal.last_seq, journal.last_state_digest()) == written
+            _assert_sound(journal)
+
+
+def _pages_of(log: bytes) -> dict[int, bytes]:
+    """Page number -> its last content in a write-ahead log of one generation."""
+    frames = range(32, len(log), 24 + PAGE)
+    return {int.from_bytes(log[at : at + 4], "big"): log[at + 24 : at + 24 + PAGE] for at in frames}
 
 
 @pytest.mark.parametrize("durability", ["process", "power"])
