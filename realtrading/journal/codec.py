@@ -82,11 +82,14 @@ def encode_event(event: Event) -> str:
 def encode_with_rows(event: Event, seen_runs: Mapping[str, int]) -> Encoded:
     """The event and every row of `current` it is. Raises `Unwritable`."""
     name, fields = _event_fields(event)
-    rows = tuple(
-        (table, key, None if value is None else _row_text(table, value, event, fields))
-        for table, key, value in rows_of(event, seen_runs)
-    )
-    return Encoded(name, _text(name, fields), rows)
+    return Encoded(name, _text(name, fields), _rows(event, fields, seen_runs))
+
+
+def rows_again(payload: str, seen_runs: Mapping[str, int]) -> tuple[tuple[str, str, str | None], ...]:
+    """The rows that a written event is, as `encode_with_rows` told them then: a field that its classes got later is not
+    added. Raises `Unreadable`.
+    """
+    return _rows(decode_event(payload), _opened(payload)[1], seen_runs)
 
 
 def encode_row(table: str, value: object) -> str:
@@ -123,11 +126,18 @@ def _event_fields(event: Event) -> tuple[str, Any]:
     return name, _encoded(_EVENT_SHAPES[name], event, name)
 
 
+def _rows(event: Event, fields: Mapping[str, Any], seen_runs: Mapping[str, int]) -> tuple[tuple[str, str, str | None], ...]:
+    return tuple(
+        (table, key, None if value is None else _row_text(table, value, event, fields))
+        for table, key, value in rows_of(event, seen_runs)
+    )
+
+
 def _row_text(table: str, value: object, event: Event, fields: Mapping[str, Any]) -> str:
     """A row is mostly one of its event's fields, which is encoded already."""
     name, shape = _row_shape(table)
     for field in attrs.fields(type(event)):
-        if getattr(event, field.name) is value and type(value).__name__ == name:
+        if getattr(event, field.name) is value and type(value).__name__ == name and field.name in fields:
             return _text(name, fields[field.name])
     return _text(name, _encoded(shape, value, name))
 

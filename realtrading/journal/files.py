@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ Durability = Literal["power", "process"]
 """`power`: an acknowledged record survives the loss of power. `process`: it survives the process, however that ends."""
 
 APPLICATION_ID = 0x7274_6A6C
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SYNCHRONOUS: Mapping[Durability, int] = {"power": 2, "process": 1}
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -87,7 +87,7 @@ def require_identity(connection: sqlite3.Connection, path: Path) -> None:
     """Raise `BadInput` unless the database is a journal in a schema this version knows."""
     try:
         (identity,) = connection.execute("PRAGMA application_id").fetchone()
-        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        schema = schema_of(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise _no_database(path) from error
@@ -120,12 +120,10 @@ def create(path: Path, meta: Mapping[str, str]) -> None:
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN")
-            for statement in _statements(_schema()):
-                connection.execute(statement)
+            _bring_to_present(connection, 0)
             for key, value in meta.items():
                 connection.execute("INSERT INTO meta VALUES (?, ?, ?)", (key, value, checksum(key, value)))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
         os.rename(unfinished, path)
         sync_folder(path.parent)
@@ -151,6 +149,37 @@ def connect_for_writing(path: Path, durability: Durability) -> sqlite3.Connectio
         connection.close()
         raise
     return connection
+
+
+def upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an older journal to the present schema, wholly or not at all. Raises `BadInput` when the disk refuses."""
+    found = schema_of(connection)
+    if found == SCHEMA_VERSION:
+        return
+    try:
+        with transaction(connection):
+            _bring_to_present(connection, found)
+    except sqlite3.Error as error:
+        raise _bad(f"journal {path} cannot be brought from schema {found} to {SCHEMA_VERSION}: {error}") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block's statements, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.rollback()
+        raise
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The schema the journal is in."""
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(schema)
 
 
 @contextmanager
@@ -201,8 +230,13 @@ def _bad(sentence: str) -> BadInput:
     return BadInput(sentence, exit_code=EXIT_CONFIGURATION)
 
 
-def _schema() -> str:
-    return resources.files("realtrading.journal").joinpath("schema", "0001.sql").read_text("utf-8")
+def _bring_to_present(connection: sqlite3.Connection, found: int) -> None:
+    """Run the scripts after schema `found`; inside the caller's transaction."""
+    folder = resources.files("realtrading.journal").joinpath("schema")
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for statement in _statements(folder.joinpath(f"{version:04}.sql").read_text("utf-8")):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _statements(script: str) -> Iterator[str]:

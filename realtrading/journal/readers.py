@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from realtrading.domain.orders import RealOrder
-from realtrading.journal import files, reading
+from realtrading.journal import files, history, reading
 from realtrading.journal.binding import Binding
 from realtrading.journal.codec import EVENTS
 from realtrading.journal.fold import EngineLedger, fold_ledger
@@ -53,8 +53,7 @@ class JournalReader:
 
     def last_seq(self) -> int:
         """The number of the last record; 0 when there is none."""
-        (seq,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-        return int(seq)
+        return reading.last_seq(self._connection, self.path)
 
     def rows(self, table: str) -> dict[str, Any]:
         """A table's current rows, checked against the last record's word, so that none is missing either."""
@@ -67,7 +66,7 @@ class JournalReader:
 
     def events(self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None) -> Iterator[Stored]:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
-        return reading.events(self._connection, self.path, after=after, types=types, order_id=order_id)
+        return history.events(self._connection, self.path, after=after, types=types, order_id=order_id)
 
 
 @contextmanager

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from realtrading.journal import sealing
+from realtrading.journal.archives import base_of
 from realtrading.journal.binding import Binding
 from realtrading.journal.codec import decode_event, decode_row
 from realtrading.journal.errors import JournalDamaged, Unreadable
-from realtrading.journal.files import reading
 from realtrading.journal.records import Run, Stored
 from realtrading.journal.sealing import Sealed
 
@@ -60,26 +60,6 @@ def records_of(connection: sqlite3.Connection, path: Path, order_id: str, *, aft
             record = _checked(row, path)
             after = record.seq
             yield record
-
-
-def events(
-    connection: sqlite3.Connection,
-    path: Path,
-    *,
-    after: int,
-    types: Sequence[str] | None,
-    order_id: str | None,
-) -> Iterator[Stored]:
-    """Records decoded, of these types and this order only when given."""
-    with reading(path):
-        if order_id is None:
-            records = sealed_records(connection, path, after=after)
-        else:
-            records = records_of(connection, path, order_id, after=after)
-        for sealed in records:
-            # filtered here and not in SQL: an altered type must meet its checksum first
-            if types is None or sealed.type in types:
-                yield stored(sealed, path)
 
 
 def stored(sealed: Sealed, path: Path) -> Stored:
@@ -161,8 +141,18 @@ def checked_tail(connection: sqlite3.Connection, path: Path) -> Tail:
     """Check the last records and every current row against the last record's word. Raises `JournalDamaged` naming the
     record.
     """
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
-    seq, chain, told = walk(connection, path, after=max(0, last - TAIL))
+    seq, chain, told = walk(connection, path, after=last_seq(connection, path) - TAIL)
+    return state_checked(connection, path, seq, chain, told)
+
+
+def last_seq(connection: sqlite3.Connection, path: Path) -> int:
+    """The number of the last record; 0 when there is none."""
+    (last,) = connection.execute("SELECT max(seq) FROM events").fetchone()
+    return base_of(connection, path)[0] if last is None else int(last)
+
+
+def state_checked(connection: sqlite3.Connection, path: Path, seq: int, chain: bytes, told: bytes) -> Tail:
+    """Check every current row against the word of the last record, `told`. Raises `JournalDamaged`."""
     state, digests = sealing.EMPTY_STATE, {}
     for table, key, value, row_seq in raw_rows(connection, path):
         digest = sealing.row_digest(table, key, value, row_seq)
@@ -179,20 +169,26 @@ def not_the_state_of(seq: int, path: Path) -> JournalDamaged:
 
 
 def walk(connection: sqlite3.Connection, path: Path, *, after: int = 0) -> tuple[int, bytes, bytes]:
-    """Check checksum, number and chain of every record after `after`; returns the last one's number, chain and
-    state.
+    """Check checksum, number and chain of every record of the journal itself after `after`; returns the last one's
+    number, chain and state.
     """
     seq, chain, state = _link_before(connection, path, after)
-    for record in sealed_records(connection, path, after=after):
-        if record.chain != sealing.link(chain, record.body()):
-            raise JournalDamaged(f"journal {path} is damaged: record {record.seq} does not continue record {seq}")
+    for record in sealed_records(connection, path, after=seq):
+        require_link(record, seq, chain, path)
         seq, chain, state = record.seq, record.chain, record.state
     return seq, chain, state
 
 
+def require_link(record: Sealed, seq: int, chain: bytes, path: Path) -> None:
+    """Raise `JournalDamaged` unless the record continues record `seq` with this chain."""
+    if record.chain != sealing.link(chain, record.body()):
+        raise JournalDamaged(f"journal {path} is damaged: record {record.seq} does not continue record {seq}")
+
+
 def _link_before(connection: sqlite3.Connection, path: Path, after: int) -> tuple[int, bytes, bytes]:
-    if after == 0:
-        return 0, sealing.START_OF_CHAIN, sealing.state_bytes(sealing.EMPTY_STATE)
+    base = base_of(connection, path)
+    if after <= base[0]:
+        return base
     row = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE seq = ?", (after,)).fetchone()
     if row is None:
         raise JournalDamaged(f"journal {path} is damaged: record {after} is missing")

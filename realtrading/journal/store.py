@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from realtrading.errors import BadInput, HouseError
-from realtrading.journal import files, reading, sealing
+from realtrading.journal import files, history, reading, sealing
 from realtrading.journal.binding import Binding, joined
+from realtrading.journal.checkpoints import KEPT_EVERY, KEPT_FORCED
 from realtrading.journal.codec import ROWS
 from realtrading.journal.errors import EXIT_CONFIGURATION, JournalDamaged, JournalFailed, Unreadable, Unwritable
 from realtrading.journal.files import Durability
@@ -108,6 +109,7 @@ class Journal:
             with files.reading(path):
                 connection = files.connect_for_writing(path, durability)
                 held = joined(reading.binding_of(connection, path), binding, path)
+                files.upgrade(connection, path)
                 writer = Writer(connection, path)
             journal = cls(writer, lock, binding=held, code_version=code_version, config_digest=config_digest, utc=utc)
             if held.account_uid is not None:
@@ -149,6 +151,8 @@ class Journal:
             if self._writer.failure is None:
                 if self._run is not None:
                     self._end_run(self._run)
+                if self._writer.since_kept >= KEPT_EVERY:
+                    self._writer.keep_checkpoint()
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._writer.connection.close()
@@ -175,8 +179,10 @@ class Journal:
         if self._run is None:
             raise HouseError("the journal takes records only after begin_run")
         appended = self._writer.commit(self._run, self._writer.prepare(records))
-        if self._writer.since_checkpoint >= CHECKPOINT_FORCED:
+        if self._writer.since_kept >= KEPT_FORCED:
             self.checkpoint()
+        elif self._writer.since_checkpoint >= CHECKPOINT_FORCED:
+            self._move_log()
         return appended
 
     @property
@@ -185,10 +191,15 @@ class Journal:
         return self._writer.since_checkpoint >= CHECKPOINT_DUE
 
     def checkpoint(self) -> None:
-        """Move committed records from the write-ahead log into the file; waits for no reader. Raises
-        `JournalFailed`.
+        """Move committed records from the write-ahead log into the file, and after many records keep all rows for the
+        next start to begin from; waits for no reader. Raises `JournalFailed`.
         """
         self._writer.require_usable()
+        if self._writer.since_kept >= KEPT_EVERY:
+            self._writer.keep_checkpoint()
+        self._move_log()
+
+    def _move_log(self) -> None:
         self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._writer.since_checkpoint = 0
 
@@ -205,7 +216,7 @@ class Journal:
     def events(self, after: int = 0, types: Sequence[str] | None = None, order_id: str | None = None) -> Iterator[Stored]:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
         self._writer.require_usable()
-        return reading.events(self._writer.connection, self.path, after=after, types=types, order_id=order_id)
+        return history.events(self._writer.connection, self.path, after=after, types=types, order_id=order_id)
 
     def runs(self) -> list[Run]:
         """The book of runs, oldest first."""
@@ -224,6 +235,11 @@ class Journal:
     def last_state_digest(self) -> str:
         """Digest of all current rows, 64 hexadecimal digits: equal digests, equal rows."""
         return sealing.state_bytes(self._writer.state).hex()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each thing that was found damaged at opening and is whole again; for the log."""
+        return self._writer.notes
 
     @property
     def binding(self) -> Binding:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from realtrading.journal import reading, sealing
+from realtrading.journal import checkpoints, reading, sealing
 from realtrading.journal.errors import JournalDamaged
 from realtrading.journal.files import connected_for_reading
 
@@ -60,11 +60,16 @@ def _examined(connection: sqlite3.Connection, path: Path) -> VerifyReport:
             raise reading.not_the_state_of(seq, path)
         reading.read_meta(connection, path)
         reading.read_runs(connection, path)
-        problem = _structure(connection, path)
+        problem = _bad_checkpoint(connection, path) or _structure(connection, path)
     except JournalDamaged as damage:
         problem = str(damage)
     digest = sealing.state_bytes(state).hex()
     return VerifyReport(records=seq, rows=rows, chain=chain.hex(), digest=digest, problem=problem)
+
+
+def _bad_checkpoint(connection: sqlite3.Connection, path: Path) -> str | None:
+    bad = checkpoints.bad(connection)
+    return f"journal {path} is damaged: its checkpoint {bad[0]} was altered; the next start will do without it" if bad else None
 
 
 def _structure(connection: sqlite3.Connection, path: Path) -> str | None:

@@ -15,10 +15,13 @@ from typing import Any
 
 import attrs
 
-from realtrading.journal import reading, sealing
+from realtrading.domain.values import ClientId
+from realtrading.journal import archives, checkpoints, reading, sealing
+from realtrading.journal.checkpoints import Checkpoint
 from realtrading.journal.codec import Encoded, decode_row, encode_with_rows
 from realtrading.journal.errors import JournalFailed, Unwritable
 from realtrading.journal.records import Appended, IntentRecorded, Record, order_id_of, seen_run_of
+from realtrading.journal.recovery import recovered
 
 _INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SEEN = "SELECT 1 FROM events WHERE order_id = ? AND type = 'IntentRecorded'"
@@ -44,7 +47,9 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Check the journal's end and every current row. Raises `JournalDamaged` naming the first bad record."""
-        tail = reading.checked_tail(connection, path)
+        found = recovered(connection, path)
+        tail = found.tail
+        self.notes = found.notes
         self.connection = connection
         self.path = path
         self.failure: str | None = None
@@ -52,8 +57,10 @@ class Writer:
         self.seen_runs: dict[str, int] = reading.current_rows(connection, path, "seen_runs")
         self.written: Counter[str] = Counter()
         self.since_checkpoint = 0
+        self.since_kept = tail.seq - found.checkpoint
         self.last_commit_s = 0.0
         self._chain, self._digests = tail.chain, tail.digests
+        self._runs_over = archives.runs_over(connection, path)
 
     def require_usable(self) -> None:
         """Raise `JournalFailed` once something failed, and after `close`."""
@@ -98,6 +105,19 @@ class Writer:
         with self.disk():
             return self.connection.execute(statement, given).fetchall()
 
+    def keep_checkpoint(self) -> None:
+        """Write all current rows as a checkpoint. Raises `JournalFailed`."""
+        with self.disk():
+            self.connection.execute("BEGIN IMMEDIATE")
+            raw = reading.raw_rows(self.connection, self.path)
+            rows = {(table, key): (value, seq) for table, key, value, seq in raw}
+            state = sealing.state_bytes(self.state)
+            if checkpoints.state_of(rows) != state:
+                raise reading.not_the_state_of(self.seq, self.path)
+            checkpoints.put(self.connection, Checkpoint(self.seq, self._chain, state, rows))
+            self.connection.execute("COMMIT")
+        self.since_kept = 0
+
     @contextmanager
     def disk(self) -> Iterator[None]:
         """Whatever ends this block early, a refusing disk or a killed thread, ends the journal: nobody knows what is on
@@ -114,6 +134,9 @@ class Writer:
             raise
 
     def _is_recorded(self, order_id: str) -> bool:
+        minted = ClientId.parse(order_id) if self._runs_over else None
+        if minted is not None and minted.run <= self._runs_over:
+            return True  # its run is over, and its record may lie in an archive
         return self.connection.execute(_SEEN, (order_id,)).fetchone() is not None
 
     def _write(self, run: int, prepared: Prepared) -> None:
@@ -128,6 +151,7 @@ class Writer:
         self.connection.execute(_INSERT, (*sealed, sealing.crc(body), self._chain))
         self.written[encoded.type] += 1
         self.since_checkpoint += 1
+        self.since_kept += 1
 
     def _put(self, table: str, key: str, value: str | None) -> None:
         self.state ^= self._digests.pop((table, key), 0)

@@ -27,7 +27,7 @@ from realtrading.journal.store import Binding, Record
 
 def records() -> list[Record]:
     """A little trade, and one of every durable event."""
-    chance = random.Random("schema 1")
+    chance = random.Random(f"schema {SCHEMA_VERSION}")
     trade = [intent(1), placed(1), filled(1, Side.BUY, fill(1, "0.5", "100.10", "0.0005", "BTC"))]
     return trade + [record(seeded(EVENTS[name], chance), letter) for letter, name in enumerate(sorted(EVENTS), 2)]
 

@@ -12,13 +12,14 @@ import pytest
 from journal.samples import client_id, intent, opened
 from realtrading.errors import BadInput
 from realtrading.journal import readers
+from realtrading.journal.files import SCHEMA_VERSION
 from realtrading.journal.verify import verify
 
 
 def _newer(path: Path) -> None:
     opened(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
 
 
@@ -41,7 +42,7 @@ CASES: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "pipe": (lambda path: os.mkfifo(path), "is not a regular file", 4),
     "dangling link": (lambda path: path.symlink_to(path.parent / "no" / "where"), "there is no folder", 4),
     "other database": (_other_database, "not a journal of realtrading", 4),
-    "newer schema": (_newer, "has schema 2, written by a newer version and left untouched", 4),
+    "newer schema": (_newer, f"has schema {SCHEMA_VERSION + 1}, written by a newer version and left untouched", 4),
     "no folder": (_folderless, "there is no folder", 4),
     "lost journal": (
         lambda path: path.with_name(path.name + "-wal").write_bytes(b"log"),

@@ -118,13 +118,13 @@ def _change(path: Path, *statements: str) -> None:
         (
             "UPDATE current SET value = replace(value, '0.50', '0.60') WHERE key = 'rt_1_demo_n5'",
             "row orders/rt_1_demo_n5 of record 11",
-            True,
+            False,
         ),
-        ("UPDATE current SET seq = 3 WHERE key = 'BTCUSDT'", "row cursors/BTCUSDT of record 3 was altered", True),
+        ("UPDATE current SET seq = 3 WHERE key = 'BTCUSDT'", "row cursors/BTCUSDT of record 3 was altered", False),
         (
             "DELETE FROM current WHERE key = 'BTCUSDT'",
             "its current rows are not those that record 200 left behind",
-            True,
+            False,
         ),
         ("UPDATE meta SET value = 'live' WHERE key = 'mode'", "its fact 'mode' was altered", True),
         ("DELETE FROM meta WHERE key = 'mode'", "does not say its mode", True),
@@ -132,8 +132,8 @@ def _change(path: Path, *statements: str) -> None:
     ],
 )
 def test_a_changed_record_is_named(sound: Path, tmp_path: Path, statement: str, sentence: str, at_opening: bool) -> None:
-    """`verify` names the first record, row or fact that is not what was written; opening finds what recovery would
-    use.
+    """`verify` names the first record, row or fact that is not what was written; opening refuses what the records
+    cannot make whole again.
     """
     path = _copy(sound, tmp_path)
     _change(path, statement)
@@ -157,8 +157,7 @@ def test_a_consistent_forgery_of_one_row_is_found(sound: Path, tmp_path: Path) -
     )
     connection.commit()
     connection.close()
-    with pytest.raises(JournalDamaged, match="row orders/rt_1_demo_n5"):
-        opened(path)
+    assert "row orders/rt_1_demo_n5" in (verify(path).problem or "")
 
 
 def test_a_sound_journal_is_found_sound(sound: Path) -> None:
