@@ -20,17 +20,21 @@ from realtrading.domain.events import (
     OrderRevised,
     OrderSubmitted,
 )
-from realtrading.domain.orders import Merged, MergeKind, OrderState, RealOrder
+from realtrading.domain.orders import Merged, MergeKind, OrderState, RealOrder, provable
 from realtrading.domain.reports import TradeReport
 from realtrading.domain.values import ClientId, Now, Role
 
 from .keeper import Draft
 
-ASK_AFTER_S = 12.0
-"""An order on its way that nobody has spoken of for so long becomes Unknown (the venue waits 10 s for its engine)."""
+ASK_AFTER_S = 3.0
+"""An order on its way that nobody has spoken of for so long is asked about: its answer may be lost, and it may live."""
 
-ASK_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 5.0)
-"""Pauses between questions about one order; the last one repeats until a fact answers."""
+DOUBT_AFTER_S = 12.0
+"""And after so long it becomes Unknown (the venue waits 10 s for its engine)."""
+
+ASK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
+"""Pauses between questions about one order; the last one repeats until a fact answers. A venue that was away and answers
+again must be asked soon: within 5 s the house knows what lives, within 10 s what does not."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +42,7 @@ class Watch:
     """What orders waits for about one order. `looks` are answered "does not exist" readings: (asked_at, in_history)."""
 
     due_mono: float
+    doubt_mono: float = 0.0
     attempt: int = 0
     recorded: bool = True
     looks: tuple[tuple[datetime, bool | None], ...] = ()
@@ -145,7 +150,8 @@ def ask(draft: Draft, order: RealOrder, now: Now) -> None:
             symbol=order.symbol,
             exchange_order_id=order.exchange_order_id,
             created_at=order.created_at,
-            prove=order.exchange_order_id is None,
+            # the lists cost many times what the question costs, and prove nothing before this
+            prove=order.exchange_order_id is None and provable(order, server_now(draft, now)),
         )
     )
 
@@ -177,7 +183,8 @@ def submitted(draft: Draft, order: RealOrder, now: Now) -> None:
     watch: Watch | None = draft.row("watches", order.id)
     if watch is not None and not watch.recorded:
         draft.say(OrderSubmitted(order=order))
-        draft.say(OrderWatched(id=order.id, watch=Watch(due_mono=now.mono + ASK_AFTER_S)))
+        watch = Watch(due_mono=now.mono + ASK_AFTER_S, doubt_mono=now.mono + DOUBT_AFTER_S, attempt=len(ASK_AGAIN_S))
+        draft.say(OrderWatched(id=order.id, watch=watch))
 
 
 def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
@@ -213,7 +220,7 @@ def send_cancel(draft: Draft, order: RealOrder, now: Now) -> None:
     draft.say(
         OrderWatched(
             id=order.id,
-            watch=attrs.evolve(watch, due_mono=now.mono + ASK_AFTER_S, attempt=0, cancel_sent_mono=now.mono),
+            watch=attrs.evolve(watch, due_mono=now.mono + DOUBT_AFTER_S, attempt=0, cancel_sent_mono=now.mono),
         )
     )
     draft.say(

@@ -20,6 +20,8 @@ from realtrading.domain.orders import (
     merge,
     merge_trades,
     order_from_report,
+    provable,
+    until_apart,
 )
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
@@ -208,7 +210,10 @@ def look(draft: Draft, order: RealOrder, message: OrderLookedUp, now: Now) -> No
     if order.is_terminal() or order.exchange_order_id is not None:
         return
     watch = watch_of(draft, order.id, now)
-    watch = attrs.evolve(watch, looks=(*watch.looks[-9:], (message.asked_at, message.in_history)))
+    looks = (*watch.looks[-9:], (message.asked_at, message.in_history))
+    soon = watch.due_mono if message.in_history else now.mono + until_apart(looks).total_seconds()
+    due_mono = min(watch.due_mono, soon) if provable(order, message.asked_at) else watch.due_mono
+    watch = attrs.evolve(watch, looks=looks, due_mono=due_mono)
     draft.say(OrderWatched(id=order.id, watch=watch))
     if absence_proved(order, watch.looks, server_now(draft, now)):
         reject(draft, order, now, Reason.VENUE_ABSENT, "VENUE_ABSENT: proved that it never reached the exchange")

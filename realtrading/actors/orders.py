@@ -226,7 +226,7 @@ class OrdersActor(MoneyKeeper):
         if watch is None and order.state in (OrderState.PENDING, OrderState.UNKNOWN):
             order_facts.doubt(draft, order, now, "found after a restart without an answer", ours=True)
         elif watch is not None and watch.recorded and now.mono >= watch.due_mono:
-            if order.state is OrderState.PENDING:
+            if order.state is OrderState.PENDING and now.mono >= watch.doubt_mono:
                 order_facts.doubt(draft, order, now, "no answer in time")
             else:
                 ask(draft, order, now)

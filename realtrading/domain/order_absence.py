@@ -29,6 +29,19 @@ Look = tuple[datetime, bool | None]
 showed the order (None: these were not read)."""
 
 
+def provable(order: RealOrder, at: datetime) -> bool:
+    """True when a look at this moment (server time) can prove anything: before it the order might still be on its way."""
+    if order.valid_until is None:
+        return False
+    return at >= order.valid_until + timedelta(seconds=RECV_WINDOW_S + ABSENCE_MARGIN_S)
+
+
+def until_apart(looks: Sequence[Look]) -> timedelta:
+    """How long until another look is far enough from the first one to prove something together with it; zero: it is now."""
+    asked = [at for at, _ in looks]
+    return max(timedelta(0), timedelta(seconds=LOOKS_APART_S) - (max(asked) - min(asked)))
+
+
 def absence_proved(order: RealOrder, looks: Sequence[Look], server_now: datetime) -> bool:
     """True when the order certainly never lived.
 
@@ -41,11 +54,11 @@ def absence_proved(order: RealOrder, looks: Sequence[Look], server_now: datetime
         return False
     if not looks or any(in_history for _, in_history in looks):
         return False
-    provable_at = order.valid_until + timedelta(seconds=RECV_WINDOW_S + ABSENCE_MARGIN_S)
     asked_at, in_history = max(looks, key=lambda look: look[0])
     oldest_at = min(at for at, _ in looks)
     return (
         in_history is False
-        and server_now >= asked_at >= provable_at
+        and server_now >= asked_at
+        and provable(order, asked_at)
         and asked_at - oldest_at >= timedelta(seconds=LOOKS_APART_S)
     )

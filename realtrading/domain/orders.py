@@ -13,7 +13,7 @@ from decimal import Decimal
 import attrs
 
 from .fills import OrderFill, quantity_of
-from .order_absence import ABSENCE_MARGIN_S, LOOKS_APART_S, RECV_WINDOW_S, absence_proved
+from .order_absence import ABSENCE_MARGIN_S, LOOKS_APART_S, RECV_WINDOW_S, absence_proved, provable, until_apart
 from .order_merge import Merged, MergeKind, merge, merge_trades
 from .order_states import (
     ACTIVE,
@@ -50,6 +50,8 @@ __all__ = [
     "merge",
     "merge_trades",
     "order_from_report",
+    "provable",
+    "until_apart",
 ]
 
 

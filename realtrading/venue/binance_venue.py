@@ -39,6 +39,8 @@ from .urls import VenueUrls
 from .wire import CLOCK_CODE, Wire
 
 _ILLEGAL_CHARACTERS = -1100
+QUESTION_S = 2.5
+"""A question about one order that is not answered by then is put anew: its connection may have died with the venue."""
 
 
 class BinanceVenue:
@@ -192,7 +194,8 @@ class BinanceVenue:
         All of it or `LookupFailed`.
         """
         try:
-            return await self._look_up(command)
+            async with asyncio.timeout(QUESTION_S):
+                return await self._look_up(command)
         except Exception as error:
             return self._failed(command.id, error)
 

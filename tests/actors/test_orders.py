@@ -331,6 +331,64 @@ def test_silence_makes_a_pending_order_unknown(bench: Bench) -> None:
     assert one(late, OrderUnknown).order.id == ID
 
 
+def test_an_order_on_its_way_is_asked_about_before_it_is_doubted(bench: Bench) -> None:
+    """After 3 s its answer may be lost: asked every 2 s, still pending, and what the question finds stands."""
+    submitted(bench)
+    bench.later(2.9)
+    assert bench.tell(TICK) == []
+    asked = []
+    for _ in range(5):
+        bench.later(0.1 if not asked else 2)
+        asked += of(bench.tell(TICK), QueryOrder)
+
+    assert [ID] * 5 == [each.id for each in asked]
+    assert bench.row("orders", ID).state is OrderState.PENDING
+    looked_up(bench, a_report("NEW"))
+    assert bench.row("orders", ID).state is OrderState.NEW
+
+
+def test_the_lists_are_read_only_when_they_can_prove(bench: Bench) -> None:
+    """They cost many times what the question costs: from the horizon on, 23 s after the order was made, and not before."""
+    submitted(bench)
+    proving = [one(bench.tell(PlacementUnknown(id=ID, detail="no answer")), QueryOrder).prove]
+    for _ in range(13):
+        bench.later(2)
+        proving.append(one(bench.tell(TICK), QueryOrder).prove)
+
+    assert [False] * 12 + [True] * 2 == proving
+
+
+def test_an_order_that_never_arrived_is_given_up_within_28_seconds_of_its_signing(bench: Bench) -> None:
+    """recvWindow + 25 s: the venue answers "does not exist" all the time, so the first look over the horizon is enough."""
+    submitted(bench)
+    bench.tell(PlacementUnknown(id=ID, detail="no answer"))
+    passed_s = 0.0
+    while bench.row("orders", ID).state is OrderState.UNKNOWN:
+        bench.later(0.1)
+        passed_s += 0.1
+        for question in of(bench.tell(TICK), QueryOrder):
+            looked_up(bench, None, in_history=False if question.prove else None)
+
+    assert bench.row("orders", ID).reason == Reason.VENUE_ABSENT
+    assert 23 <= passed_s <= 26
+
+
+@pytest.mark.parametrize("away_s", [25.0, 60.3, 600.7])
+def test_after_a_venue_that_was_away_absence_takes_two_looks_five_seconds_apart(away_s: float, bench: Bench) -> None:
+    """No answer at all until long after the horizon: given up within 10 s of the first one, and never within 5."""
+    submitted(bench)
+    bench.tell(PlacementUnknown(id=ID, detail="no answer"))
+    passed_s = 0.0
+    while bench.row("orders", ID).state is OrderState.UNKNOWN:
+        bench.later(0.1)
+        passed_s += 0.1
+        for question in of(bench.tell(TICK), QueryOrder):
+            if passed_s >= away_s:
+                looked_up(bench, None, in_history=False if question.prove else None)
+
+    assert 5 <= passed_s - away_s <= 7.5
+
+
 def test_absence_is_proved_and_never_counted(bench: Bench) -> None:
     """Any number of "does not exist" before the horizon proves nothing; two readings over the horizon do."""
     submitted(bench)
@@ -353,6 +411,9 @@ def test_an_order_seen_in_history_is_never_absent(bench: Bench) -> None:
     bench.later(60)
 
     assert of(looked_up(bench, None, in_history=False), OrderRejected) == []
+    bench.later(2)
+    assert [True] == [each.prove for each in of(bench.tell(TICK), QueryOrder)], "and it is asked about in no hurry"
+    assert bench.tell(TICK) == []
 
 
 def test_an_unknown_order_found_by_query_goes_on(bench: Bench) -> None:
@@ -385,7 +446,7 @@ def test_after_a_restart_a_pending_order_is_doubted(bench: Bench) -> None:
 
     assert one(said, OrderUnknown).order.id == ID
     assert one(said, OrderUnknown).ours is True
-    assert one(said, QueryOrder).prove is True
+    assert one(said, QueryOrder).id == ID
 
 
 # -- cancels ---------------------------------------------------------------------
