@@ -26,18 +26,21 @@ _MINUTE_S = 60
 class Limits:
     """Reads every answer's counts into the gauges and knows until when nothing may be sent.
 
-    The gauges get a new dict for each change: the scrape walks over them from another thread.
+    A silence is kept by the monotonic clock: whoever sets the other one neither ends it early nor makes it last. The
+    gauges get a new dict for each change: the scrape walks over them from another thread.
     """
 
-    def __init__(self, gauges: VenueGauges, utc: Callable[[], datetime]) -> None:
+    def __init__(self, gauges: VenueGauges, utc: Callable[[], datetime], mono: Callable[[], float]) -> None:
         self._gauges = gauges
         self._utc = utc
+        self._mono = mono
+        self._silent_until_mono = 0.0
         self._weight_minute = -1
 
     def silent_until(self) -> datetime | None:
         """The end of the present silence, our UTC; None when requests are welcome."""
-        until = self._gauges.silent_until_utc
-        return until if until is not None and self._utc() < until else None
+        left_s = self._silent_until_mono - self._mono()
+        return self._utc() + timedelta(seconds=left_s) if left_s > 0 else None
 
     def reads_are_over(self) -> bool:
         """True when this minute's weight is used up to the share that reads may have."""
@@ -68,9 +71,10 @@ class Limits:
         if answer.status not in _UNSAID_S or (answer.code == -1015 and answer.retry_after_s is None):
             return
         now = self._utc()
-        until = min(self._wish(answer, now), now + _SILENCE_MAX)
-        standing = self._gauges.silent_until_utc
-        self._gauges.silent_until_utc = until if standing is None else max(until, standing)
+        silence = min(self._wish(answer, now) - now, _SILENCE_MAX)
+        until_mono = self._mono() + silence.total_seconds()
+        if until_mono > self._silent_until_mono:
+            self._silent_until_mono, self._gauges.silent_until_utc = until_mono, now + silence
 
     def _wish(self, answer: Answer, now: datetime) -> datetime:
         if answer.retry_after_s is not None:

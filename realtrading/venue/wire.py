@@ -68,7 +68,7 @@ class Wire:
         self.generation = -1
         self.closed = False
         self.clock = ServerClock(utc, mono)
-        self.limits = Limits(gauges, utc)
+        self.limits = Limits(gauges, utc, mono)
         self._urls = urls
         self._key = key
         self._secret = secret

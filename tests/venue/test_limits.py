@@ -157,10 +157,11 @@ def test_a_refused_subscription_time_is_measured_before_the_next_try() -> None:
     run(scenario())
 
 
-def limits_at(now: list[datetime]) -> tuple[Limits, VenueGauges]:
-    """Limits whose clock is the one item of `now`."""
+def limits_at(now: list[datetime], set_by: list[timedelta] | None = None) -> tuple[Limits, VenueGauges]:
+    """Limits whose clocks show the one item of `now`; the one for people is set wrong by the item of `set_by`."""
     gauges = VenueGauges()
-    return Limits(gauges, lambda: now[0]), gauges
+    wrong = [timedelta()] if set_by is None else set_by
+    return Limits(gauges, lambda: now[0] + wrong[0], lambda: (now[0] - NOON).total_seconds()), gauges
 
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -195,6 +196,19 @@ def test_how_long_a_silence_lasts(answer: Answer, seconds: int | None) -> None:
     limits.note_answer(Answer(status=429, code=-1003, retry_after_s=1))
     assert limits.silent_until() == NOON + timedelta(seconds=seconds)
     now[0] = NOON + timedelta(seconds=seconds)
+    assert limits.silent_until() is None
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1)], ids=str)
+def test_a_clock_that_is_set_neither_ends_a_silence_nor_makes_it_last(step: timedelta) -> None:
+    """A silence of 5 s lasts 5 s, whatever somebody does to the clock on the wall."""
+    now, set_by = [NOON], [timedelta()]
+    limits, _gauges = limits_at(now, set_by)
+    limits.note_answer(Answer(status=429, code=-1003, retry_after_s=5))
+    set_by[0] = step
+    now[0] = NOON + timedelta(seconds=4)
+    assert limits.silent_until() == NOON + step + timedelta(seconds=5)
+    now[0] = NOON + timedelta(seconds=5)
     assert limits.silent_until() is None
 
 
