@@ -19,6 +19,7 @@ from realtrading.actors.tally import Tally
 from realtrading.domain.breaker import ACCOUNT, CauseKind, open_cause
 from realtrading.domain.commands import CompareBalances, GateOrder, PrepareSnapshot, SubmitOrder, VetOrder
 from realtrading.domain.events import ActorRestarted, KeeperLost, MailboxFilled, OrderBlocked, OrderDenied
+from realtrading.domain.identity import OwnRuns
 from realtrading.domain.limits import RealTradingConfig
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reasons import Reason
@@ -67,6 +68,7 @@ class Parts:
     tally: Tally
     strategies: tuple[StrategyPart, ...]
     clock: Callable[[], Now]
+    own_runs: OwnRuns = attrs.field(factory=OwnRuns)
     house: House | None = None
 
     def gate(self) -> int:
@@ -96,7 +98,9 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
     known = tuple(rules.symbol for rules in parts.rules)  # what may be traded, and what is still held in other symbols
     return {
         "journal": lambda row: row.kind(store=parts.store, tally=parts.tally),
-        "orders": lambda row: row.kind(config=limits, board=board, prefix=parts.prefix, symbols=symbols),
+        "orders": lambda row: row.kind(
+            config=limits, board=board, prefix=parts.prefix, symbols=symbols, own_runs=parts.own_runs
+        ),
         "positions": lambda row: row.kind(),
         "balances": lambda row: row.kind(),
         "risk": lambda row: row.kind(

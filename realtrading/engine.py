@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -22,21 +21,28 @@ from realtrading.clock import clock, utc_now
 from realtrading.config import Credentials, load_credentials, simulated
 from realtrading.domain.breaker import CauseKind
 from realtrading.domain.commands import CancelOrder, CloseVenue, OrderIntent, Reconcile, StopStrategies, SubmitOrder
-from realtrading.domain.events import BreakerChanged, EngineStarted, EngineStopped, Missed, ReconciliationComplete
+from realtrading.domain.events import (
+    BreakerChanged,
+    EngineStarted,
+    EngineStopped,
+    InstanceSuperseded,
+    Missed,
+    ReconciliationComplete,
+)
+from realtrading.domain.identity import EXIT_SUPERSEDED, superseded
 from realtrading.domain.reports import VenueClosed
 from realtrading.domain.settings import Mode, RealTradingConfig, Settings
 from realtrading.domain.values import ClientId, OrderType, Role, Side, TimeInForce, amount
 from realtrading.errors import BadInput, HouseError
 from realtrading.journal.store import Journal
-from realtrading.opening import new_venue, open_journal, symbols_to_know
+from realtrading.opening import begin_run, new_venue, open_journal, symbols_to_know
 from realtrading.preflight import EXIT_UNREACHABLE, preflight
 from realtrading.runtime.house import House
 from realtrading.runtime.spec import FaultKind
-from realtrading.state import EngineState
+from realtrading.state import EXIT_HOUSE_DEAD, EngineState
 from realtrading.strategies.loader import load_strategy
 from realtrading.tickets import Ticket, Tickets
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATOR = "user"
 """The strategy name under which orders submitted by the embedding program run."""
 
@@ -75,6 +81,7 @@ class RealTradingEngine(EngineState):
         self._ended = threading.Event()
         self._closed = threading.Event()
         self._failure: str | None = None
+        self._failure_code = EXIT_HOUSE_DEAD
         self._running = False
         self._stopping = False
         self._scratch: Path | None = None
@@ -123,13 +130,14 @@ class RealTradingEngine(EngineState):
         try:
             asked = preflight(venue, symbols_to_know(self.settings, self._store))
             self._store.bind(asked.uid)
-            run = self._store.begin_run(int((utc_now() - EPOCH).total_seconds()))
+            run = begin_run(self._store, asked.client_ids, self.settings.prefix, utc_now())
             self._parts = Parts(
                 limits=self.settings.limits,
                 symbols=self.settings.symbols,
                 reporting_asset=self.settings.reporting_asset,
                 prefix=self.settings.prefix,
                 run=run,
+                own_runs=self._store.own_runs(),
                 rules=asked.rules,
                 durability=self.settings.durability,
                 observe=self.settings.mode is Mode.OBSERVE,
@@ -317,6 +325,8 @@ class RealTradingEngine(EngineState):
             self._ready.set()
         elif isinstance(event, VenueClosed):
             self._closed.set()
+        elif isinstance(event, InstanceSuperseded):
+            self._fail(superseded(event.run, event.client_id), EXIT_SUPERSEDED)
         elif isinstance(event, Missed):
             self._tickets.look_again()
 
@@ -330,7 +340,8 @@ class RealTradingEngine(EngineState):
         if self._on_fatal is not None:
             self._on_fatal(actor, failure)
 
-    def _fail(self, text: str) -> None:
+    def _fail(self, text: str, exit_code: int = EXIT_HOUSE_DEAD) -> None:
         self._failure = text
+        self._failure_code = exit_code
         self._running = False
         self._ended.set()

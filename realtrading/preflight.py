@@ -1,4 +1,4 @@
-"""The questions asked before anything is built: whose account is it, what are the rules, how late is it there?"""
+"""The questions asked before anything is built: whose account is it, who trades there, by what rules, how late is it?"""
 from __future__ import annotations
 
 import asyncio
@@ -19,10 +19,11 @@ EXIT_UNREACHABLE = 75
 
 @attrs.frozen(kw_only=True)
 class Preflight:
-    """What the venue answered."""
+    """What the venue answered. `client_ids` are those of the account's open and newest orders."""
 
     uid: int
     rules: tuple[SymbolRules, ...]
+    client_ids: frozenset[str] = frozenset()
 
 
 def preflight(make: Callable[[], Venue], symbols: Sequence[str]) -> Preflight:
@@ -55,7 +56,7 @@ async def ask(make: Callable[[], Venue], symbols: Sequence[str]) -> Preflight:
         await venue.measure_clock()
         uid = await venue.account_uid()
         rules = await venue.rules(symbols)
-        return Preflight(uid=uid, rules=rules.rules)
+        return Preflight(uid=uid, rules=rules.rules, client_ids=await venue.client_ids(symbols))
     finally:
         await venue.close()
 

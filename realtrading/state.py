@@ -21,6 +21,8 @@ from realtrading.runtime.house import House
 from realtrading.runtime.snapshot import ActorSnapshot
 from realtrading.venue.port import VenueGauges
 
+EXIT_HOUSE_DEAD = 70
+
 
 class EngineState:
     """The read-only half of `RealTradingEngine`."""
@@ -35,6 +37,7 @@ class EngineState:
     _running: bool
     _stopping: bool
     _failure: str | None
+    _failure_code: int
 
     # -- reading: committed values, never asked for ---------------------------
 
@@ -62,6 +65,11 @@ class EngineState:
     def failure(self) -> str | None:
         """Why the engine cannot go on, or None."""
         return self._failure
+
+    @property
+    def failure_code(self) -> int:
+        """The exit code of a process whose engine has failed."""
+        return self._failure_code
 
     @property
     def run(self) -> int:

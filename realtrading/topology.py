@@ -144,6 +144,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.OrdersStated: ("positions", "balances", "risk", ALL),
     e.TradesCursorMoved: ("journal",),
     e.ExternalTradeSeen: ("balances", "journal", "feed"),
+    e.InstanceSuperseded: ("gateway", "journal", "feed"),
     order_events.OrderWatched: (),
     order_events.ArchivedNoted: (),
     order_events.TradesUnmatched: (),

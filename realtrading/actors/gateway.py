@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from realtrading.domain.commands import PlaceCancel, PlaceOrder
+from realtrading.domain.events import InstanceSuperseded
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import CancelAnswered, ClockMeasured, PlacementRefused, PlacementUnknown
 from realtrading.domain.values import Now
 from realtrading.runtime.actor import Hand
 from realtrading.venue.port import Venue
+
+SUPERSEDED = "a newer instance trades on this account"
 
 
 class GatewayActor(Hand):
@@ -23,7 +26,10 @@ class GatewayActor(Hand):
         self.observe = observe
 
     def handle(self, message: Any, now: Now) -> Iterable[object]:
-        """Begin one placement or cancel; the answer is sent when it comes."""
+        """Begin one placement or cancel; the answer is sent when it comes. Beside a newer instance nothing is begun."""
+        if isinstance(message, InstanceSuperseded):
+            self.memory["superseded"] = True
+            return ()
         if isinstance(message, PlaceCancel):
             self.spawn(self.cancel(message))
             return ()
@@ -66,6 +72,8 @@ class GatewayActor(Hand):
 
     def last_look(self, message: PlaceOrder) -> tuple[Reason, str] | None:
         """Why this order must not be signed now, or None. Reads the clock: this is a hand."""
+        if "superseded" in self.memory:
+            return Reason.HOUSE_SUPERSEDED, SUPERSEDED
         if self.observe:
             return Reason.HOUSE_OBSERVING, "mode observe sends nothing"
         if self.fenced or not self.has_pen:
@@ -78,7 +86,10 @@ class GatewayActor(Hand):
         return None
 
     async def cancel(self, message: PlaceCancel) -> None:
-        """Cancels ignore gates and ages."""
+        """Cancels ignore gates and ages, but a newer instance's orders are not ours to cancel."""
+        if "superseded" in self.memory:
+            self.send(CancelAnswered(id=message.id, certain=True, report=None, code=0, message=SUPERSEDED))
+            return
         self.send(await self.venue.cancel(message))
 
 

@@ -8,6 +8,7 @@ import attrs
 from realtrading.domain.commands import QueryOrder, Reconcile
 from realtrading.domain.events import (
     ExternalTradeSeen,
+    InstanceSuperseded,
     OrderAdopted,
     OrderRejected,
     OrderUnknown,
@@ -102,6 +103,8 @@ def doubt(draft: Draft, order: RealOrder, now: Now, detail: str, *, ours: bool =
 def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Draft) -> None:
     """A report from the stream: one of our orders, one of ours we lost sight of, or somebody else's."""
     report = message.report
+    if strange(self, report, draft):
+        return
     order = find(draft, report)
     if order is not None:
         tell(draft, merge(order, report, now.utc), now)
@@ -110,6 +113,15 @@ def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Dra
             adopt(draft, report, now)
     elif report.trades:
         draft.say(Reconcile(trigger="foreign", token=f"foreign-{report.symbol}-{report.trades[0].trade_id}"))
+
+
+def strange(self: OrdersActor, report: ExecutionReport, draft: Draft) -> bool:
+    """True for an order, or a cancel, of a run that this journal never had: then a newer instance must be left alone."""
+    run = self.own_runs.strange(report.client_id, self.prefix)
+    if run is None:
+        return False
+    draft.say(InstanceSuperseded(run=run, client_id=report.client_id))
+    return True
 
 
 def may_adopt(self: OrdersActor, report: ExecutionReport, draft: Draft) -> bool:
@@ -245,7 +257,7 @@ def question(draft: Draft, key: str, trades: tuple[TradeReport, ...], now: Now) 
 def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -> None:
     """The order behind unmatched trades is known now: ours is adopted, a foreign one's trades move the wallet only."""
     trades: tuple[TradeReport, ...] | None = draft.row("unmatched", message.id)
-    if not trades or message.report is None:
+    if not trades or message.report is None or strange(self, message.report, draft):
         return
     report = message.report
     order = find(draft, report)

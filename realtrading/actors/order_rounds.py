@@ -36,6 +36,8 @@ def cursor_of(draft: Draft, symbol: str) -> int:
 def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) -> None:
     """Merge one round's facts, heal what they heal, and hand the round on to balances."""
     generation: int | None = draft.row("generation", "generation")
+    if [report for report in message.open_orders if order_facts.strange(self, report, draft)]:
+        return  # and the round ends with the house
     if generation != message.generation:
         draft.say(OrdersCompared(token=message.token, discrepancies=(), pending=("generation changed",)))
         return

@@ -37,6 +37,7 @@ from realtrading.domain.events import (
     RulesHeard,
     TradesCursorMoved,
 )
+from realtrading.domain.identity import OwnRuns
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
@@ -114,12 +115,15 @@ class OrdersActor(MoneyKeeper):
         RulesHeard,
     )
 
-    def __init__(self, *, config: RealTradingConfig, board: Board, prefix: str, symbols: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, config: RealTradingConfig, board: Board, prefix: str, symbols: tuple[str, ...], own_runs: OwnRuns
+    ) -> None:
         super().__init__()
         self.config = config
         self.board = board
         self.prefix = prefix
         self.symbols = symbols
+        self.own_runs = own_runs
 
     # -- commands -------------------------------------------------------------
 

@@ -130,6 +130,14 @@ class EngineStarted(Event):
 
 
 @attrs.frozen(kw_only=True)
+class InstanceSuperseded(Event):
+    """The exchange shows an order with our prefix of a run that this journal never had: a newer instance trades there."""
+
+    run: int
+    client_id: str
+
+
+@attrs.frozen(kw_only=True)
 class EngineStopped(Event):
     """A run ended in order."""
 

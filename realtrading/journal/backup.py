@@ -12,8 +12,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from realtrading.errors import BadInput
+from realtrading.journal.binding import RESTORED
 from realtrading.journal.errors import EXIT_CONFIGURATION, EXIT_IN_USE, JournalDamaged
 from realtrading.journal.files import connected_for_reading, sync_folder, take_lock
+from realtrading.journal.sealing import checksum
 from realtrading.journal.verify import VerifyReport, verify
 
 EXIT_REFUSED = 6
@@ -34,7 +36,8 @@ def backup(path: Path | str, destination: Path | str) -> VerifyReport:
 
 
 def restore(copy: Path | str, path: Path | str) -> VerifyReport:
-    """Make the journal at `path` out of a backup that verifies, and verify it there; never over another journal.
+    """Make the journal at `path` out of a backup that verifies, and verify it there; never over another journal. Its
+    first run will take newer orders with our prefix for its own.
 
     Raises as `backup`; 75 when a process is about to open a journal at `path`.
     """
@@ -48,7 +51,7 @@ def restore(copy: Path | str, path: Path | str) -> VerifyReport:
     lock = take_lock(target)
     try:
         _require_free(target)
-        after = _copied(source, target)
+        after = _copied(source, target, (RESTORED, str(before.records)))
     finally:
         os.close(lock)
     if after != before:
@@ -63,12 +66,14 @@ def _require_free(target: Path) -> None:
             raise BadInput(f"{each} is there already and is not overwritten", exit_code=EXIT_REFUSED)
 
 
-def _copied(source: Path, target: Path) -> VerifyReport:
-    """Copy page by page inside one read transaction, flush, verify, and only then give the copy its name."""
+def _copied(source: Path, target: Path, *facts: tuple[str, str]) -> VerifyReport:
+    """Copy page by page inside one read transaction, add facts, flush, verify, and only then give the copy its name."""
     with connected_for_reading(source) as connection, _unfinished(target) as unfinished:
         with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = FULL")
             connection.backup(copy)
+            for key, value in facts:
+                copy.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, value, checksum(key, value)))
             # one file without a log, so that it may be carried and read anywhere, also where nothing can be written
             copy.execute("PRAGMA journal_mode = DELETE")
         report = verify(unfinished)

@@ -9,6 +9,9 @@ import attrs
 from realtrading.errors import BadInput
 from realtrading.journal.errors import EXIT_CREDENTIALS
 
+RESTORED = "restored"
+"""The fact that `restore` writes into a journal, and that its first run removes: what the exchange shows beyond it is ours."""
+
 
 @attrs.frozen(kw_only=True)
 class Binding:

@@ -29,15 +29,20 @@ class IntentRecorded(Event):
 
 @attrs.frozen(kw_only=True)
 class RunBegan(Event):
-    """A process took the journal over under a run number never used before."""
+    """A process took the journal over under a run number never used before.
+
+    `adopts`: the journal was restored from a backup, so orders of runs it never had are its own, up to this run.
+    """
 
     run: int
     code_version: str
     config_digest: str
+    adopts: bool = False
 
     def entries(self) -> Iterable[Entry]:
-        """The journal's own row: the last run."""
-        return (("journal", "run", self.run),)
+        """The journal's own rows: the last run, and up to which one all are its own."""
+        last = ("journal", "run", self.run)
+        return (last, ("journal", "adopted", self.run - 1)) if self.adopts else (last,)
 
 
 @attrs.frozen(kw_only=True)

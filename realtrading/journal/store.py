@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from realtrading.domain.identity import OwnRuns
 from realtrading.errors import BadInput, HouseError
 from realtrading.journal import files, history, reading, sealing
-from realtrading.journal.binding import Binding, joined
+from realtrading.journal.binding import RESTORED, Binding, joined
 from realtrading.journal.checkpoints import KEPT_EVERY, KEPT_FORCED
 from realtrading.journal.codec import ROWS
 from realtrading.journal.errors import EXIT_CONFIGURATION, JournalDamaged, JournalFailed, Unreadable, Unwritable
@@ -42,6 +43,7 @@ CHECKPOINT_DUE = 500
 CHECKPOINT_FORCED = 4 * CHECKPOINT_DUE
 """Records after which `append` makes one itself, busy or not."""
 
+_FORGET = "DELETE FROM meta WHERE key = ?"
 _FACT = "INSERT INTO meta VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _RUN_BEGINS = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)"
 _RUN = "SELECT run, started, code_version, config_digest FROM runs WHERE run = ?"
@@ -131,15 +133,17 @@ class Journal:
 
     def begin_run(self, seen_run: int = 0) -> int:
         """Begin a run and return its number: above every run of this journal and of its client ids, and above
-        `seen_run`, the highest one that the exchange's client ids show.
+        `seen_run`, the highest one that the exchange's client ids show. The first run of a restored journal adopts.
         """
         run: int = 1 + max(self.rows("journal").get("run", 0), self.client_runs_seen(), seen_run)
         began = self._utc()
         facts = (run, iso(began), self._code_version, self._config_digest, None)
-        event = RunBegan(run=run, code_version=self._code_version, config_digest=self._config_digest)
+        event = RunBegan(
+            run=run, code_version=self._code_version, config_digest=self._config_digest, adopts=self.restored
+        )
         first = Record(letter_seq=0, cause=None, sender="journal", at=began, event=event)
         line = (_RUN_BEGINS, (*facts, sealing.checksum(*map(str, facts))))
-        self._writer.commit(run, self._writer.prepare([first]), line)
+        self._writer.commit(run, self._writer.prepare([first]), line, (_FORGET, (RESTORED,)))
         self._run = run
         return run
 
@@ -165,6 +169,20 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def restored(self) -> bool:
+        """True for a journal made of a backup that no run has begun on yet."""
+        self._writer.require_usable()
+        with files.reading(self.path):
+            return RESTORED in reading.read_meta(self._writer.connection, self.path)
+
+    def own_runs(self) -> OwnRuns:
+        """The run numbers in client ids that are this journal's own; every one while it has begun none."""
+        begun = frozenset(run.run for run in self.runs())
+        if not begun:
+            return OwnRuns()
+        return OwnRuns(begun=begun, adopted=self.rows("journal").get("adopted", min(begun) - 1))
 
     # -- writing --------------------------------------------------------------
 

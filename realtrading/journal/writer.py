@@ -79,15 +79,15 @@ class Writer:
             prepared.append(Prepared(record, iso(record.at), order_id_of(record.event), encoded))
         return prepared
 
-    def commit(self, run: int, batch: Sequence[Prepared], extra: tuple[str, tuple[Any, ...]] | None = None) -> Appended:
-        """Write the batch, and one statement `extra` before it, in one transaction. Raises `JournalFailed`."""
+    def commit(self, run: int, batch: Sequence[Prepared], *extra: tuple[str, tuple[Any, ...]]) -> Appended:
+        """Write the batch, and the statements `extra` before it, in one transaction. Raises `JournalFailed`."""
         started = time.perf_counter()
         recorded: set[str] = set()
         duplicates: set[str] = set()
         with self.disk():
             self.connection.execute("BEGIN IMMEDIATE")
-            if extra is not None:
-                self.connection.execute(*extra)
+            for statement in extra:
+                self.connection.execute(*statement)
             for prepared in batch:
                 event = prepared.record.event
                 if isinstance(event, IntentRecorded):

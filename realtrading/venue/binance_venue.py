@@ -105,6 +105,15 @@ class BinanceVenue:
         except ReadFailed as error:
             self._wire.refuse("tell the account", error)
 
+    async def client_ids(self, symbols: Sequence[str]) -> frozenset[str]:
+        """See `port.Venue.client_ids`. Raises `VenueRefused`, `VenueThrottled`, `VenueUnknown`."""
+        try:
+            asked = (self._lookups.open_orders, self._lookups.newest_orders)
+            lists = [await read(symbol) for symbol in symbols for read in asked]
+        except ReadFailed as error:
+            self._wire.refuse("tell the newest orders", error)
+        return frozenset(order.client_id for orders in lists for order in orders)
+
     async def rules(self, symbols: Sequence[str]) -> RulesReported:
         """Symbol rules, in the order asked.
 

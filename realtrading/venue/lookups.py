@@ -103,6 +103,10 @@ class Lookups:
         """Every open order of a symbol, whoever placed it."""
         return await self._read("openOrders", {"symbol": symbol}, _orders)
 
+    async def newest_orders(self, symbol: str) -> list[ExecutionReport]:
+        """The newest page of a symbol's orders, of any state and whoever placed them."""
+        return await self._read("allOrders", {"symbol": symbol, "limit": PAGE}, _orders)
+
     async def orders_since(self, symbol: str, created_at: datetime, now: datetime) -> list[ExecutionReport]:
         """Orders of any state made within a day of `created_at` (server time.
 

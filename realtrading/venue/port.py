@@ -72,8 +72,8 @@ class VenueGauges:
 
 class Venue(Protocol):
     """One account at one venue. Everything runs on the wire desk's asyncio loop; no method raises for what the venue
-    does, except `connect`, `account_uid` and `rules`, which raise `VenueRefused`/`VenueUnknown`/`VenueThrottled` with
-    one sentence.
+    does, except `connect`, `account_uid`, `client_ids` and `rules`, which raise `VenueRefused`, `VenueUnknown` or
+    `VenueThrottled` with one sentence.
     """
 
     gauges: VenueGauges
@@ -90,6 +90,9 @@ class Venue(Protocol):
 
     async def account_uid(self) -> int:
         """The account's uid: the one question asked before anything else."""
+
+    async def client_ids(self, symbols: Sequence[str]) -> frozenset[str]:
+        """Client ids of the symbols' open orders and of their newest thousand: who has traded here lately?"""
 
     async def rules(self, symbols: Sequence[str]) -> RulesReported:
         """Symbol rules; an unknown symbol raises `VenueRefused` naming it."""

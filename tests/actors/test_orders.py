@@ -44,6 +44,7 @@ from realtrading.domain.events import (
     OrderVetoed,
     TradesCursorMoved,
 )
+from realtrading.domain.identity import OwnRuns
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
@@ -68,7 +69,7 @@ TICK = Tick("orders")
 
 @pytest.fixture
 def bench() -> Bench:
-    actor = OrdersActor(config=CONFIG, board=a_board(), prefix="rt", symbols=("BTCUSDT",))
+    actor = OrdersActor(config=CONFIG, board=a_board(), prefix="rt", symbols=("BTCUSDT",), own_runs=OwnRuns())
     actor.tables.put("rules", "BTCUSDT", RULES)
     return Bench(actor)
 
@@ -439,7 +440,7 @@ def test_an_unknown_order_found_by_query_goes_on(bench: Bench) -> None:
 def test_after_a_restart_a_pending_order_is_doubted(bench: Bench) -> None:
     """A recorded order without an answer, found in the journal, becomes unknown at the first tick."""
     order = one(bench.tell(an_intent()), VetOrder).order
-    fresh = Bench(OrdersActor(config=CONFIG, board=a_board(), prefix="rt", symbols=("BTCUSDT",)))
+    fresh = Bench(OrdersActor(config=CONFIG, board=a_board(), prefix="rt", symbols=("BTCUSDT",), own_runs=OwnRuns()))
     fresh.keeper.tables.put("orders", ID, order)
 
     said = fresh.tell(TICK)

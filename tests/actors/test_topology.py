@@ -27,7 +27,7 @@ ANYTHING = {"journal", "feed"}
 """Two hands take every message alike: the one writes what is durable, the other spreads it."""
 
 UNDERSTOOD: dict[str, set[type]] = {
-    "gateway": {commands.PlaceOrder, commands.PlaceCancel},
+    "gateway": {commands.PlaceOrder, commands.PlaceCancel, events.InstanceSuperseded},
     "lookup": {commands.QueryOrder, commands.TakeSnapshot},
     "user_stream": {commands.CloseVenue},
     "market_stream": set(),

@@ -91,6 +91,9 @@ class ScriptedVenue:
     async def account_uid(self) -> int:
         return 7
 
+    async def client_ids(self, symbols: Sequence[str]) -> frozenset[str]:
+        return frozenset()
+
     async def rules(self, symbols: Sequence[str]) -> RulesReported:
         return RulesReported(rules=())
 

@@ -120,7 +120,7 @@ class Daemon:
         while not self.told_to_stop.wait(POLL_S):
             if self.engine.failure is not None:
                 say(self.engine.failure)
-                return EXIT_HOUSE_DEAD
+                return self.engine.failure_code
             now_mono = time.monotonic()
             if self.ready_mono is None and self.engine.is_reconciled:
                 self.ready_mono = now_mono
