@@ -233,6 +233,13 @@ class Stand:
         return any(isinstance(event, BreakerChanged) for _, event in self.ear.heard[mark:])
 
 
+def name_of(value: object) -> str:
+    """A short name for a fault, or its parameters, as a case of a test."""
+    if isinstance(value, dict):
+        return "-".join(str(part) for key, part in value.items() if key != "msg") or "plain"
+    return str(value)
+
+
 def quick_ticks(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
     """Let some actors' clocks tick faster than the page says, so that a test need not wait for the next tick."""
     rows = tuple(attrs.evolve(row, tick_s=seconds.get(row.name, row.tick_s)) for row in assembly.ACTORS)
