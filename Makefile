@@ -6,6 +6,7 @@ TEST_ARGS ?=
 SEEDS ?= 200
 JOBS ?= 2
 BREAK ?=
+CRASH_ARGS ?=
 PYTHONS := 3.12 3.13
 
 VENV := .venv
@@ -20,7 +21,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SILENT:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulate matrix lock tools test-pythons clean
+.PHONY: help demo test check simulate crash-points matrix lock tools test-pythons clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s%s\n' "$$name" "$$text"; done
@@ -39,10 +40,13 @@ check: $(VENV)/.test ## lint, types, the rules of the house, branch coverage of 
 
 test-pythons: $(addprefix .pythons/,$(PYTHONS)) ## repeat unit and process tests on each further CPython found here
 
-tools: .tools/prometheus/.done ## fetch Debian's prometheus and promtool for the tests (nothing is started)
+tools: .tools/prometheus/.done .tools/strace/.done ## fetch Debian's prometheus, promtool and strace for the tests (nothing is started)
 
 simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 BREAK=no-hold JOBS=2)
 	cd tests && ../$(VENV)/bin/python -m simulation --seeds $(SEEDS) --jobs $(JOBS) $(if $(BREAK),--break $(BREAK))
+
+crash-points: $(VENV)/.test tools ## kill -9 at every journal write, sync and socket call, lose power, judge (CRASH_ARGS="--scenario gap")
+	cd tests && ../$(VENV)/bin/python -m crash_points --jobs $(JOBS) $(CRASH_ARGS)
 
 matrix: $(VENV)/.test tools ## inject every fault of the matrix, print row, tests, invariants evaluated, result (JOBS=2)
 	cd tests && ../$(VENV)/bin/python -m matrix --jobs $(JOBS)
@@ -105,6 +109,13 @@ $(addprefix .pythons/,$(PYTHONS)): .pythons/%: tools
 	elif cd $(@D)/deb && apt-get -qq -o APT::Sandbox::User=root download prometheus >&2 && dpkg-deb -x prometheus_*.deb .. ; then cd .. && rm -rf deb && touch .done; \
 	elif [ "$$REALTRADING_REQUIRE_ALL" = 1 ]; then echo "prometheus could not be fetched, and REALTRADING_REQUIRE_ALL=1" >&2; exit 1; \
 	else echo "prometheus could not be fetched (apt-get update?): tests that need it will be skipped" >&2; fi
+
+.tools/strace/.done:
+	rm -rf $(@D) && mkdir -p $(@D)/deb
+	if command -v strace >/dev/null; then touch $@; \
+	elif cd $(@D)/deb && apt-get -qq -o APT::Sandbox::User=root download strace libunwind8 >&2 && for package in *.deb; do dpkg-deb -x $$package ..; done; then cd .. && rm -rf deb && touch .done; \
+	elif [ "$$REALTRADING_REQUIRE_ALL" = 1 ]; then echo "strace could not be fetched, and REALTRADING_REQUIRE_ALL=1" >&2; exit 1; \
+	else echo "strace could not be fetched (apt-get update?): tests that need it will be skipped" >&2; fi
 
 .tools/uv/.done:
 	$(call say,installing uv into $(@D) to resolve with)
