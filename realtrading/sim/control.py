@@ -49,6 +49,7 @@ class Control:
             "/sim/transfer": self._between_wallets,
             "/sim/dust": self._dust,
             "/sim/convert": self._convert,
+            "/sim/reset": self._reset,
             "/sim/lies": self._lies,
             "/sim/faults": self._add_fault,
             "/sim/limits": self._limits,
@@ -124,6 +125,13 @@ class Control:
         spent, got = _coins(params, "fromAsset", "fromAmount"), _coins(params, "toAsset", "toAmount")
         self._floor.exchange.wallet.convert(uid, spent, got, self._floor.clock.now_ms())
         return self._then_settle({"fromAsset": spent[0], "toAsset": got[0]})
+
+    def _reset(self, given: Json) -> Json:
+        """{asset: amount, …}: the account begins anew with these, and its connections are cut, as its keys live on."""
+        uid, params = self._account(given)
+        balances = {asset: decimal_of(asset, text) for asset, text in params.items()}
+        self._floor.exchange.reset_account(uid, balances)
+        return self._then_settle({"uid": uid, "cut": self._floor.cut("user", close_frame=True)})
 
     def _lies(self, given: Json) -> Json:
         return self._floor.tell_lies(given)

@@ -16,6 +16,7 @@ from .pair import Pair
 from .planted import PlantedLies
 from .public import RATE_LIMITS, DepthView, Public, Symbols
 from .reading import Reading
+from .reset import reset
 from .rules import SymbolRules
 from .trading import Trading
 from .wallet import Wallet
@@ -80,6 +81,10 @@ class Exchange:
     def add_account(self, uid: int, balances: Mapping[str, Decimal]) -> None:
         """Open an account. ValueError when the uid exists or an amount is negative."""
         self.core.ledger.open(uid, balances)
+
+    def reset_account(self, uid: int, balances: Mapping[str, Decimal]) -> None:
+        """Forget the account's orders and trades and replace its balances, as a test exchange does; nobody is told."""
+        reset(self.core, uid, balances)
 
     def set_bnb_fees(self, uid: int, on: bool) -> None:
         """Switch paying fees in BNB; without enough BNB a fee is taken in base or quote all the same."""

@@ -50,6 +50,28 @@ def test_hand_made_orders_and_flows() -> None:
     run(body)
 
 
+def test_an_account_is_reset() -> None:
+    """Open orders, trades and balances are gone and replaced, the stream is cut without a word, and trading goes on."""
+
+    async def body(dealer: Dealer) -> None:
+        await dealer.order("BUY", "MARKET", "0.01")
+        await dealer.order("BUY", "LIMIT", "0.01", timeInForce="GTC", price="1000.00", newClientOrderId="rests")
+        told = await dealer.sim("POST", "/reset", USDT="500", ETH="2")
+        assert told["uid"] == 1001
+        rows = (await dealer.signed("GET", "/account")).json["balances"]
+        assert {row["asset"]: (row["free"], row["locked"]) for row in rows if row["free"] != "0.00000000"} == {
+            "USDT": ("500.00000000", "0.00000000"), "ETH": ("2.00000000", "0.00000000"),
+        }  # fmt: skip
+        for path in ("/openOrders", "/allOrders", "/myTrades"):
+            assert (await dealer.signed("GET", path, symbol="BTCUSDT")).json == []
+        gone = await dealer.signed("GET", "/order", symbol="BTCUSDT", origClientOrderId="rests")
+        assert gone.json["code"] == -2013
+        assert (await dealer.order("BUY", "MARKET", "0.001")).json["status"] == "FILLED"
+        assert len((await dealer.sim("GET", "/ledger"))["trades"]) >= 1
+
+    run(body)
+
+
 def test_lies() -> None:
     """The account answer can be wrong by a hair, one fill can be hidden; the ledger of truth stays true."""
 
