@@ -33,9 +33,16 @@ Content = bytes | str | tuple[bytes, int] | Callable[[Path], None] | None
 """A file's content, with its mode where 600 is not meant, or who makes it; None is a folder."""
 
 
-def journal_of(path: Path, mode: str) -> None:
-    """A journal of this mode, with one run in it."""
-    journal = Journal.open(
+def journal_of(path: Path, mode: str, runs: int = 1) -> None:
+    """A journal of this mode, with some runs in it."""
+    for _ in range(runs):
+        journal = _journal(path, mode)
+        journal.begin_run()
+        journal.close()
+
+
+def _journal(path: Path, mode: str) -> Journal:
+    return Journal.open(
         path,
         binding=Binding(mode=mode),
         durability="process",
@@ -43,8 +50,12 @@ def journal_of(path: Path, mode: str) -> None:
         config_digest="",
         utc=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )
-    journal.begin_run()
-    journal.close()
+
+
+def rewritten_journal(path: Path) -> None:
+    """A journal of which somebody rewrote a record."""
+    journal_of(path, "simulated", runs=2)
+    path.write_bytes(path.read_bytes().replace(b'"run":1}', b'"run":3}'))
 
 
 def damaged_journal(path: Path) -> None:
@@ -81,6 +92,12 @@ def serve(name: str, options: str, told: str, **files: Content) -> Case:
     """`realtrading sim serve` with these options."""
     beside = {path.replace("_", "."): held for path, held in files.items()}
     return Case(name=name, typed=f"sim serve --listen 127.0.0.1:0 {options}", code=USAGE, told=(told,), files=beside)
+
+
+def archiving(name: str, typed: str, told: str, code: int, **files: Content) -> Case:
+    """`realtrading journal archive` typed so."""
+    beside = {path.replace("_", "."): held for path, held in files.items()}
+    return Case(name=name, typed=f"journal archive {typed}", code=code, told=(told,), files=beside)
 
 
 def demo(name: str, options: str, told: str, **files: Content) -> Case:
@@ -347,6 +364,25 @@ TABLE: dict[str, tuple[Case, ...]] = {
             config("a fault for real", TESTNET, "--fault is for mode simulated only", code=USAGE),
             typed="run --config house.toml --fault actor:orders:exception@1",
         ),
+    ),
+    "archive": (
+        archiving("no day", "j.db", "Missing option '--before'", USAGE, j_db=partial(journal_of, mode="simulated")),
+        archiving("no such day", "j.db --before 2026-02-30", "'2026-02-30' is no day; write it as 2026-11-30", USAGE),
+        archiving("a moment", "j.db --before 2026-02-03T10:00", "--before: '2026-02-03T10:00' is no day", USAGE),
+        archiving("an endless word", f"j.db --before {'9' * 500}", f"--before: '{'9' * 39} is no day", USAGE),
+        archiving("no journal", "j.db --before 2026-02-03", r"journal \S*/j\.db cannot be opened: No such file", CONFIG),
+        archiving("a folder", "j.db --before 2026-02-03", r"journal \S*/j\.db is a folder", CONFIG, j_db=None),
+        archiving("empty", "j.db --before 2026-02-03", r"journal \S*/j\.db is an empty file", CONFIG, j_db=b""),
+        archiving("binary", "j.db --before 2026-02-03", r"journal \S*/j\.db is not a journal", CONFIG, j_db=bytes(999)),
+        archiving(
+            "in the way",
+            "j.db --before 2027-01-01",
+            r"/j\.db\.1-1\.archive is in the way: it is not the archive of records 1 to 1",
+            6,
+            j_db=partial(journal_of, mode="simulated", runs=2),
+            **{"j_db_1-1_archive": b"mine"},
+        ),
+        archiving("damaged", "j.db --before 2027-01-01", "was altered", 11, j_db=rewritten_journal),
     ),
     "arguments": (
         Case(name="none", typed="", code=USAGE, told=("Usage: realtrading",)),

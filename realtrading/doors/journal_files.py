@@ -15,6 +15,8 @@ SCHEMA = 1
 EXIT_REFUSED = 6
 EXIT_VERDICT = 11
 
+RESTORE = "realtrading journal restore BACKUP PATH makes a new journal of a backup"
+
 Told = tuple[dict[str, Any], list[str]]
 """What a command found: as one JSON object, and as lines for a person."""
 
@@ -38,8 +40,10 @@ def verified(path: Path) -> Told:
     report = verify(path)
     object_ = {"schema": SCHEMA, "command": "journal verify", "path": str(path), **_facts(report)}
     if report.problem is not None:
-        return object_, [report.problem, "next: realtrading journal restore BACKUP PATH makes a new journal of a backup"]
-    return object_, [f"sound: {_words(report)}", f"next: note the chain elsewhere: {report.chain}"]
+        cure = "a start makes its rows again from its records" if report.rows_only else RESTORE
+        return object_, [report.problem, f"next: {cure}"]
+    away = [f"archive {file} is not beside it: its records were not read" for file in report.missing]
+    return object_, [f"sound: {_words(report)}", *away, f"next: note the chain elsewhere: {report.chain}"]
 
 
 def backed_up(path: Path, destination: Path) -> Told:
@@ -70,8 +74,11 @@ def _facts(report: VerifyReport) -> dict[str, Any]:
         "rows": report.rows,
         "chain": report.chain,
         "digest": report.digest,
+        "archived": report.archived,
+        "missing_archives": list(report.missing),
     }
 
 
 def _words(report: VerifyReport) -> str:
-    return f"{report.records} records, {report.rows} current rows, digest {report.digest[:16]}"
+    archived = f" ({report.archived} of them in archives)" if report.archived else ""
+    return f"{report.records} records{archived}, {report.rows} current rows, digest {report.digest[:16]}"

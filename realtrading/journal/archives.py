@@ -95,12 +95,26 @@ def runs_over(connection: sqlite3.Connection, path: Path) -> int:
     return max((archive.run for archive in listed(connection, path)), default=0)
 
 
+def require_all(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `ArchiveMissing` for the first archive that is not beside the journal."""
+    for archive in listed(connection, path):
+        if not path.with_name(archive.file).is_file():
+            raise ArchiveMissing(archive, path)
+
+
 @contextmanager
 def opened(archive: Archive, path: Path) -> Iterator[sqlite3.Connection]:
-    """The archive's file, for reading, without leaving anything beside it. Raises `ArchiveMissing`, `JournalDamaged`."""
+    """The archive's file, for reading. Raises `ArchiveMissing`, `JournalDamaged`."""
     file = path.with_name(archive.file)
     if not file.is_file():
         raise ArchiveMissing(archive, path)
+    with opened_file(file) as connection:
+        yield connection
+
+
+@contextmanager
+def opened_file(file: Path) -> Iterator[sqlite3.Connection]:
+    """An archive's file, for reading, without leaving anything beside it. Raises `JournalDamaged`."""
     with _sound(file), closing(_connected(file)) as connection:
         (identity,) = connection.execute("PRAGMA application_id").fetchone()
         if identity != APPLICATION_ID or schema_of(connection) != VERSION:

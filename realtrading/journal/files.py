@@ -26,6 +26,7 @@ Durability = Literal["power", "process"]
 
 APPLICATION_ID = 0x7274_6A6C
 SCHEMA_VERSION = 2
+_UNREAD = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
 SYNCHRONOUS: Mapping[Durability, int] = {"power": 2, "process": 1}
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -47,8 +48,9 @@ def take_lock(path: Path) -> int:
         os.close(descriptor)
         by = f" (pid {owner})" if owner else ""
         raise BadInput(f"journal {path} is already in use by another process{by}", exit_code=EXIT_IN_USE) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # who has it is only told to people; a full disk must not hide behind that
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
@@ -207,11 +209,14 @@ def reading(path: Path) -> Iterator[None]:
 
 def trouble(path: Path, error: sqlite3.Error) -> BadInput:
     """SQLite's complaint as one sentence with its culprit."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    exact = getattr(error, "sqlite_errorcode", 0)
+    code = exact & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return BadInput(f"journal {path} is already in use by another process", exit_code=EXIT_IN_USE)
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
         return _bad(f"journal {path} cannot be opened: {error}")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and exact not in _UNREAD):
+        return _bad(f"journal {path} cannot be written: {error}")
     return JournalDamaged(f"journal {path} is damaged: {error}")
 
 

@@ -96,6 +96,7 @@ def test_a_sound_journal_is_said_to_be_sound(cli: Cli, path: Path) -> None:
     assert told == {
         "schema": 1, "command": "journal verify", "path": str(path), "sound": True, "problem": None,
         "records": 9, "rows": report.rows, "chain": report.chain, "digest": report.digest,
+        "archived": 0, "missing_archives": [],
     }  # fmt: skip
     with opened(path) as journal:
         assert journal.last_state_digest() == told["digest"]

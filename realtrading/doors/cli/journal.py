@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ def order(path: Path, order_id: str, as_json: bool) -> int:
     from realtrading.doors.journal_orders import life_told
 
     _tell(lambda: life_told(path, order_id), as_json)
+    return 0
+
+
+@journal.command()
+@PATH
+@click.option("--before", required=True, metavar="DATE", help="A day in UTC, as 2026-11-30.")
+@AS_JSON
+def archive(path: Path, before: str, as_json: bool) -> int:
+    """Move the records before DATE out of the journal at PATH, while no daemon runs.
+
+    They go, deflated, into a file beside it that `verify` and `order` go on reading; a start needs no archive.
+    """
+    from realtrading.doors.journal_archive import archived
+
+    try:
+        day = date.fromisoformat(before)
+    except ValueError:
+        raise click.BadParameter(f"{before!r:.40} is no day; write it as 2026-11-30", param_hint="--before") from None
+    _tell(lambda: archived(path, day), as_json)
     return 0
 
 
