@@ -671,6 +671,7 @@ def test_a_final_order_leaves_the_tables_when_the_cursor_has_passed(bench: Bench
     """Closed orders are cleaned up (seed S-103), but not before their fills are accounted for."""
     submitted(bench)
     bench.tell(ExecutionReported(report=a_report("FILLED", "1", a_trade(5, "1")), generation=1))
+    bench.keeper.tables.put("cursors", "BTCUSDT", 4)
     bench.later(3600)
     early = bench.tell(TICK)
     bench.keeper.tables.put("cursors", "BTCUSDT", 5)
