@@ -12,8 +12,9 @@ import attrs
 from . import errors, events
 from .fees import FeeSchedule
 from .ledger import HOUSE, Ledger
+from .lists import OrderList
 from .numbers import ZERO, reserve
-from .orders import Fill, Order, Prevention
+from .orders import NOT_IN_A_LIST, Fill, Order, Prevention
 from .pair import Pair
 from .planted import PlantedLies
 from .rules import SymbolRules
@@ -29,6 +30,8 @@ class Core:
     def __init__(self, symbols: Iterable[SymbolRules], fee: FeeSchedule, seed: int) -> None:
         self.pairs = {rules.symbol: Pair(rules) for rules in symbols}
         self.ledger = Ledger()
+        self.lists: dict[int, OrderList] = {}
+        self._last_list_id = -1
         self.fee = fee
         self.lies = PlantedLies()
         self.events: list[Event] = []
@@ -45,6 +48,11 @@ class Core:
     def new_client_id(self) -> str:
         """A client id as Binance makes one when the client sent none."""
         return "".join(self._rng.choices(_ID_LETTERS, k=22))
+
+    def take_list_id(self) -> int:
+        """The next order list's id."""
+        self._last_list_id += 1
+        return self._last_list_id
 
     def touch(self, uid: int, *assets: str) -> None:
         """These assets of the account may have changed."""
@@ -98,6 +106,8 @@ class Core:
             order.hidden_quote += quote
             self.lies.conceal(fill, pair.rules.base, pair.rules.quote)
         order.fills.append(fill)
+        if order.list_id != NOT_IN_A_LIST:
+            pair.stirred.append(order)
         pair.fills.setdefault(order.uid, []).append(fill)
         self.touch(order.uid, pair.rules.base, pair.rules.quote, asset)
         self._report_fill(pair, order, fill, now_ms)
@@ -153,10 +163,14 @@ class Core:
         return self.fee.bnb_prices.get(rules.quote)
 
     def lock(self, pair: Pair, order: Order, amount: Decimal) -> None:
-        """Lock what the order may spend; the caller has checked that it is there."""
-        self.ledger.lock(order.uid, pair.rules.quote if order.is_buy else pair.rules.base, amount)
+        """Lock what the order may spend, in place of what it had locked; the caller has checked that it is there."""
+        self.ledger.lock(order.uid, pair.spent(order), amount - order.locked)
         order.locked = amount
         self.touch(order.uid, pair.rules.base, pair.rules.quote)
+
+    def tell_list(self, listed: OrderList, now_ms: int) -> None:
+        """Emit a listStatus."""
+        self.events.append(("user", listed.uid, events.list_status(listed, now_ms)))
 
     def end(self, pair: Pair, order: Order, status: str, now_ms: int) -> None:
         """End a live order without a fill: status, funds, indexes. The caller reports it."""
@@ -179,7 +193,7 @@ class Core:
 
     def _release(self, pair: Pair, order: Order) -> None:
         if order.locked:
-            self.ledger.unlock(order.uid, pair.rules.quote if order.is_buy else pair.rules.base, order.locked)
+            self.ledger.unlock(order.uid, pair.spent(order), order.locked)
             order.locked = ZERO
         pair.close(order)
         self.touch(order.uid, pair.rules.base, pair.rules.quote)

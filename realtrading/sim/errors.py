@@ -139,6 +139,16 @@ def would_take() -> BinanceError:
     return rejected("Order would immediately match and take.")
 
 
+def would_trigger() -> BinanceError:
+    """-2010: a stop whose price the market has passed already."""
+    return rejected("Order would trigger immediately.")
+
+
+def bad_relation() -> BinanceError:
+    """-2010: the prices of an OCO's legs are not on their sides of the market."""
+    return rejected("The relationship of the prices for the orders is not correct.")
+
+
 def market_closed() -> BinanceError:
     """-2010: the symbol is not TRADING."""
     return rejected("Market is closed.")
@@ -147,6 +157,22 @@ def market_closed() -> BinanceError:
 def cancel_rejected(msg: str = "Unknown order sent.") -> BinanceError:
     """-2011: nothing that could be cancelled (any more)."""
     return BinanceError(-2011, msg)
+
+
+class ReplaceFailed(BinanceError):
+    """-2021 or -2022: a cancel-replace of which one half or both failed; `data` tells which, as Binance does."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        partly = "SUCCESS" in (data["cancelResult"], data["newOrderResult"])
+        if partly:
+            super().__init__(-2021, "Order cancel-replace partially failed.", 409)
+        else:
+            super().__init__(-2022, "Order cancel-replace failed.", 400)
+        self.data = data
+
+    def body(self) -> dict[str, Any]:
+        """The error with both halves' answers."""
+        return {**super().body(), "data": self.data}
 
 
 def no_such_order() -> BinanceError:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from .history import AggTrade, PublicTrade
+from .lists import OrderList
 from .numbers import ZERO, wire
 from .orders import Fill, Order, Prevention
 
@@ -35,9 +36,9 @@ def execution_report(
         "f": order.tif,
         "q": wire(order.qty),
         "p": wire(order.price),
-        "P": _NOTHING,
+        "P": wire(order.stop),
         "F": _NOTHING,
-        "g": -1,
+        "g": order.list_id,
         "C": original_id,
         "x": execution,
         "X": shown,
@@ -51,21 +52,43 @@ def execution_report(
         "T": now_ms,
         "t": fill.trade_id if fill is not None else -1,
         "I": execution_id,
-        "w": shown == "NEW" or (shown == "PARTIALLY_FILLED" and order.may_rest),
+        "w": order.working and (shown == "NEW" or (shown == "PARTIALLY_FILLED" and order.may_rest)),
         "m": fill is not None and fill.is_maker,
         "M": fill is not None,
         "O": order.time_ms,
         "Z": wire(order.shown_quote),
         "Y": wire(fill.quote) if fill is not None else _NOTHING,
         "Q": wire(order.quote_qty),
-        "W": order.time_ms,
         "V": order.stp,
     }
+    if order.working_ms is not None:
+        report["W"] = order.working_ms
+    if order.trailing is not None:
+        report["d"] = order.trailing
+    if order.trailing_ms is not None:
+        report["D"] = order.trailing_ms
     if order.strategy_id is not None:
         report["j"] = order.strategy_id
     if order.strategy_type is not None:
         report["J"] = order.strategy_type
     return report
+
+
+def list_status(listed: OrderList, now_ms: int) -> Json:
+    """One listStatus."""
+    return {
+        "e": "listStatus",
+        "E": now_ms,
+        "s": listed.symbol,
+        "g": listed.list_id,
+        "c": listed.contingency,
+        "l": listed.status,
+        "L": listed.order_status,
+        "r": "NONE",
+        "C": listed.client_id,
+        "T": listed.updated_ms,
+        "O": [{"s": order.symbol, "i": order.order_id, "c": order.client_id} for order in listed.orders],
+    }
 
 
 def add_prevention(report: Json, order: Order, match: Prevention) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 import attrs
 
 from . import payloads, truth
+from .aftermath import Aftermath
 from .core import Core, Event
+from .errors import BinanceError
 from .fees import FeeSchedule
+from .listing import Listing
 from .matching import Matcher
 from .pair import Pair
 from .planted import PlantedLies
 from .public import RATE_LIMITS, DepthView, Public, Symbols
 from .reading import Reading
+from .replacing import Replacing
 from .reset import reset
 from .rules import SymbolRules
 from .trading import Trading
@@ -45,7 +49,12 @@ class Exchange:
         self.core = Core(symbols, fee, seed)
         self.matcher = Matcher(self.core)
         self.opened_ms = now_ms
-        self._trading = Trading(self.core, self.matcher, lookup_after_cancel=lookup_after_cancel)
+        self.aftermath = Aftermath(self.core, self.matcher)
+        self._trading = Trading(
+            self.core, self.matcher, self.aftermath, lookup_after_cancel=lookup_after_cancel
+        )
+        self._listing = Listing(self.core, self._trading)
+        self._replacing = Replacing(self.core, self._trading)
         self._reading = Reading(self.core)
         self._public = Public(self.core)
         self.wallet = Wallet(self.core)
@@ -113,6 +122,48 @@ class Exchange:
     def cancel_all(self, uid: int, params: Mapping[str, str], now_ms: int) -> list[Json]:
         """DELETE /openOrders."""
         return self._trading.cancel_all(uid, params, now_ms)
+
+    def replace(
+        self, uid: int, params: Mapping[str, str], now_ms: int, *, over_limit: BinanceError | None = None
+    ) -> Json:
+        """POST /order/cancelReplace; `over_limit` is what the order count says against a new order."""
+        return self._replacing.replace(uid, params, now_ms, over_limit=over_limit)
+
+    def amend(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """PUT /order/amend/keepPriority."""
+        return self._replacing.amend(uid, params, now_ms)
+
+    def amendments(self, uid: int, params: Mapping[str, str], now_ms: int) -> list[Json]:
+        """GET /order/amendments."""
+        return self._replacing.amendments(uid, params)
+
+    def place_oco(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """POST /orderList/oco."""
+        return self._listing.place_oco(uid, params, now_ms)
+
+    def place_oto(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """POST /orderList/oto."""
+        return self._listing.place_oto(uid, params, now_ms)
+
+    def place_otoco(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """POST /orderList/otoco."""
+        return self._listing.place_otoco(uid, params, now_ms)
+
+    def cancel_list(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """DELETE /orderList."""
+        return self._listing.cancel(uid, params, now_ms)
+
+    def query_list(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
+        """GET /orderList."""
+        return self._listing.query(uid, params)
+
+    def all_lists(self, uid: int, params: Mapping[str, str], now_ms: int) -> list[Json]:
+        """GET /allOrderList."""
+        return self._listing.all(uid, params)
+
+    def open_lists(self, uid: int, params: Mapping[str, str], now_ms: int) -> list[Json]:
+        """GET /openOrderList."""
+        return self._listing.open(uid, params)
 
     def query(self, uid: int, params: Mapping[str, str], now_ms: int) -> Json:
         """GET /order."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .numbers import ZERO
-from .rules import ORDER_TYPES, STP_MODES, PercentPrice, SymbolRules
+from .rules import ORDER_TYPES, STP_MODES, PercentPrice, SymbolRules, TrailingDelta
 
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _NO_LIMIT = Decimal("92233720368.54775807")
@@ -89,6 +89,15 @@ class _Entry:
             min_notional_on_market=self._filters.get(notional, {}).get(on_market) is True,
             percent_price=self._percent_price(),
             max_num_orders=self._count("MAX_NUM_ORDERS", "maxNumOrders", 200),
+            max_num_algo_orders=self._count("MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders", 200),
+            max_num_order_lists=self._count("MAX_NUM_ORDER_LISTS", "maxNumOrderLists", 200),
+            max_num_order_amends=self._count("MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends", 200),
+            max_position=self._amount("MAX_POSITION", "maxPosition", ZERO) or None,
+            trailing=self._trailing(),
+            oco_allowed=self._entry.get("ocoAllowed") is True,
+            oto_allowed=self._entry.get("otoAllowed") is True,
+            replace_allowed=self._entry.get("cancelReplaceAllowed") is True,
+            amend_allowed=self._entry.get("amendAllowed") is True,
             status=self._entry.get("status", "TRADING"),
             order_types=tuple(kind for kind in self._names("orderTypes") if kind in ORDER_TYPES) or ORDER_TYPES,
             base_precision=self._decimals("baseAssetPrecision"),
@@ -106,6 +115,17 @@ class _Entry:
             bid_down=self._amount(name, "bidMultiplierDown", ZERO),
             ask_up=self._amount(name, "askMultiplierUp", Decimal(5)),
             ask_down=self._amount(name, "askMultiplierDown", ZERO),
+        )
+
+    def _trailing(self) -> TrailingDelta | None:
+        name = "TRAILING_DELTA"
+        if self._entry.get("allowTrailingStop") is not True:
+            return None
+        return TrailingDelta(
+            min_above=self._count(name, "minTrailingAboveDelta", 1),
+            max_above=self._count(name, "maxTrailingAboveDelta", 10_000),
+            min_below=self._count(name, "minTrailingBelowDelta", 1),
+            max_below=self._count(name, "maxTrailingBelowDelta", 10_000),
         )
 
     def _by_type(self, filters: Any) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,9 @@ _DEFAULT_ERRORS = {
     503: (-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
     504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
 }
+_NAMED_BY = {"place": "newClientOrderId", "replace": "newClientOrderId", "place_list": "listClientOrderId"}
+"""Kind of request -> the parameter that names the order it is about, where that is not origClientOrderId."""
+
 GARBAGE: Mapping[str, tuple[str, str]] = {
     "json": ("application/json", '{"orderId": 12, "clientOrd\x00\x17\ufffd'),
     "html": ("text/html", "<html><head><title>Welcome</title></head><body>captive portal</body></html>"),
@@ -110,8 +113,7 @@ class Gate:
         return self._log.open(
             at_ms=self.clock.now_ms(), transport=call.transport, method=call.method, path=call.path,
             kind=operation.kind if operation else "unknown", symbol=call.params.get("symbol", ""),
-            client_order_id=call.params.get("newClientOrderId" if operation and operation.kind == "place"
-                                            else "origClientOrderId", ""),
+            client_order_id=call.params.get(_NAMED_BY.get(operation.kind if operation else "", "origClientOrderId"), ""),
         )  # fmt: skip
 
     async def _before(self, entry: Entry, subject: Subject) -> Answer | None:
@@ -203,15 +205,18 @@ class Gate:
     def _perform(self, operation: Operation, owner: Credentials | None, params: Mapping[str, str], entry: Entry,
                  now_ms: int) -> Any:  # fmt: skip
         uid = owner.uid if owner else 0
-        if operation.kind != "place":
+        if not operation.orders:
             self._replica.check(operation.name, params)
             return operation.run(self._desk, uid, params, now_ms)
         self.limits.admit_order(uid, now_ms)
         body = operation.run(self._desk, uid, params, now_ms)
-        self.limits.count_order(uid, 1, now_ms)
-        entry.order_id = body["orderId"]
-        entry.client_order_id = entry.client_order_id or body["clientOrderId"]
-        self._log.created(entry.client_order_id)
+        self.limits.count_order(uid, operation.orders, now_ms)
+        made = body.get("orders", [body])
+        entry.order_id = made[0]["orderId"]
+        if operation.kind == "place":
+            entry.client_order_id = entry.client_order_id or body["clientOrderId"]
+        for each in made:
+            self._log.created(each["clientOrderId"])
         return body
 
     def _disturb(self, fired: list[Fault], entry: Entry) -> None:
@@ -224,8 +229,9 @@ class Gate:
     def _shown(self, call: Call, operation: Operation | None, owner: Credentials | None, body: Any) -> Answer:
         if operation is None or owner is None:
             return Answer(body=body)
-        if operation.kind == "place":
-            return Answer(body=shaped(call.params, body), orders_of=owner.uid)
+        if operation.orders:
+            single = operation.kind == "place"
+            return Answer(body=shaped(call.params, body) if single else body, orders_of=owner.uid)
         if operation.purse is not None:
             who = _payer(call, owner, operation.purse)
             used = self.limits.used_sapi(call.path, operation.purse, who, self.clock.now_ms())

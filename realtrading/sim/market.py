@@ -22,6 +22,7 @@ class Market:
     def __init__(self, exchange: Exchange, tape: Tape, symbol: str, seed: int, *, loop: bool = False) -> None:
         self._core = exchange.core
         self._matcher = exchange.matcher
+        self._aftermath = exchange.aftermath
         self._pair = exchange.pair(symbol)
         self._tape = tape
         self._loop = loop
@@ -75,6 +76,7 @@ class Market:
             self.position = 0
             self._lap_ms += self._tape.span_ms + 1
         self._matcher.play(self._pair, trade.price, trade.qty, now_ms, buy=trade.buy)
+        self._aftermath.run(self._pair, now_ms)
         self._core.settle_positions(now_ms)
         self._quoter.follow(trade.price, buy=trade.buy)
         if self._pair.book.taken or self._laid != (self._quoter.bid, self._quoter.ask):

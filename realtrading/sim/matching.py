@@ -118,6 +118,7 @@ class Matcher:
     ) -> PublicTrade:
         trade = PublicTrade(pair.take_trade_id(), price, qty, quote, now_ms, buyer_maker)
         pair.history.record(trade)
+        pair.moved.append(price)
         symbol = pair.rules.symbol
         self.core.events.append(("market", symbol, {"kind": "trade", "data": events.trade(symbol, trade)}))
         return trade
@@ -149,6 +150,6 @@ class Matcher:
 
 
 def _crosses(taker: Order, price: Decimal) -> bool:
-    if taker.type == "MARKET":
+    if taker.at_market:
         return True
     return price <= taker.price if taker.is_buy else price >= taker.price

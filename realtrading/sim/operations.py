@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .errors import BinanceError, illegal_chars, mandatory_missing
+from .errors import BinanceError, ReplaceFailed, illegal_chars, mandatory_missing
 from .exchange import Exchange
 from .limits import Limits
 from .params import SYMBOL, Params
@@ -37,8 +37,8 @@ Run = Callable[[Desk, int, Raw, int], Any]
 class Operation:
     """One thing clients can ask for. `name` is its WebSocket method, `rest` verb and path, None where it has none.
 
-    `kind` is what faults and the request log call it; `free_when_ok`: weight is charged only when it fails. `purse`: whose
-    weight it spends under /sapi, "IP" or "UID", None elsewhere.
+    `kind` is what faults and the request log call it; `free_when_ok`: weight is charged only when it fails. `orders`: how
+    many orders it makes, 0 for everything else. `purse`: whose weight it spends under /sapi, "IP" or "UID", None elsewhere.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Operation:
     signed: bool = False
     rest: tuple[str, str] | None = None
     free_when_ok: bool = False
+    orders: int = 0
     purse: str | None = None
 
 
@@ -221,10 +222,29 @@ def _market(name: str, path: str, run: Run, weight: Weight, *, kind: str = "mark
     return Operation(name=name, kind=kind, run=run, weight=weight, rest=("GET", API + path))
 
 
-def _signed(name: str, verb: str, path: str, kind: str, run: Run, weight: Weight, *, free: bool = False) -> Operation:
+def _signed(
+    name: str, verb: str, path: str, kind: str, run: Run, weight: Weight, *, free: bool = False, orders: int = 0
+) -> Operation:
     return Operation(
-        name=name, kind=kind, run=run, weight=weight, signed=True, rest=(verb, API + path), free_when_ok=free
-    )
+        name=name, kind=kind, run=run, weight=weight, signed=True, rest=(verb, API + path), free_when_ok=free,
+        orders=orders,
+    )  # fmt: skip
+
+
+def _replace(desk: Desk, uid: int, raw: Raw, now_ms: int) -> Any:
+    """Cancel-replace decides itself what the order count means for it."""
+    over_limit = None
+    try:
+        desk.limits.admit_order(uid, now_ms)
+    except BinanceError as refusal:
+        over_limit = refusal
+    try:
+        answer = desk.exchange.replace(uid, raw, now_ms, over_limit=over_limit)
+    except ReplaceFailed:  # counted even when the new order was not attempted
+        desk.limits.count_order(uid, 1, now_ms)
+        raise
+    desk.limits.count_order(uid, 1, now_ms)
+    return answer
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -241,13 +261,28 @@ OPERATIONS: tuple[Operation, ...] = (
     _market("ticker.price", "/ticker/price", _ticker_price, _by_symbol(2, 4)),
     _market("ticker.book", "/ticker/bookTicker", _ticker_book, _by_symbol(2, 4)),
     _market("ticker.24hr", "/ticker/24hr", _ticker_day, _day_weight),
-    _signed("order.place", "POST", "/order", "place", _account_call("place"), _flat(1), free=True),
+    _signed("order.place", "POST", "/order", "place", _account_call("place"), _flat(1), free=True,
+            orders=1),
     _signed("order.test", "POST", "/order/test", "test", _account_call("test_order"), _test_weight),
     _signed("order.status", "GET", "/order", "query", _account_call("query"), _flat(4)),
     _signed("order.cancel", "DELETE", "/order", "cancel", _account_call("cancel"), _flat(1), free=True),
     _signed("openOrders.status", "GET", "/openOrders", "open_orders", _account_call("open_orders"), _by_symbol(6, 80)),
     _signed("openOrders.cancelAll", "DELETE", "/openOrders", "cancel_all",
             _required("symbol", _account_call("cancel_all")), _flat(1), free=True),
+    _signed("order.cancelReplace", "POST", "/order/cancelReplace", "replace", _replace, _flat(1), free=True),
+    _signed("order.amend.keepPriority", "PUT", "/order/amend/keepPriority", "amend", _account_call("amend"), _flat(4),
+            free=True),
+    _signed("order.amendments", "GET", "/order/amendments", "query", _account_call("amendments"), _flat(4)),
+    _signed("orderList.place.oco", "POST", "/orderList/oco", "place_list", _account_call("place_oco"), _flat(1), free=True,
+            orders=2),
+    _signed("orderList.place.oto", "POST", "/orderList/oto", "place_list", _account_call("place_oto"), _flat(1), free=True,
+            orders=2),
+    _signed("orderList.place.otoco", "POST", "/orderList/otoco", "place_list", _account_call("place_otoco"), _flat(1),
+            free=True, orders=3),
+    _signed("orderList.cancel", "DELETE", "/orderList", "cancel_list", _account_call("cancel_list"), _flat(1), free=True),
+    _signed("orderList.status", "GET", "/orderList", "query_list", _account_call("query_list"), _flat(4)),
+    _signed("openOrderLists.status", "GET", "/openOrderList", "query_list", _account_call("open_lists"), _flat(6)),
+    _signed("allOrderLists", "GET", "/allOrderList", "query_list", _account_call("all_lists"), _flat(20)),
     _signed("allOrders", "GET", "/allOrders", "all_orders", _account_call("all_orders"), _flat(20)),
     _signed("myTrades", "GET", "/myTrades", "my_trades", _account_call("my_trades"), _trades_weight),
     _signed("myPreventedMatches", "GET", "/myPreventedMatches", "my_trades", _account_call("prevented_matches"),

@@ -8,7 +8,10 @@ import attrs
 
 from .numbers import ZERO
 
-LIVE = frozenset({"NEW", "PARTIALLY_FILLED"})
+LIVE = frozenset({"NEW", "PARTIALLY_FILLED", "PENDING_NEW"})
+STOPS = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"})
+AT_MARKET = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
+NOT_IN_A_LIST = -1
 
 
 @attrs.frozen(kw_only=True)
@@ -44,11 +47,24 @@ class Prevention:
     time_ms: int
 
 
+@attrs.frozen(kw_only=True)
+class Amendment:
+    """One reduction of an order's quantity that kept its place."""
+
+    execution_id: int
+    original_id: str
+    new_id: str
+    original_qty: Decimal
+    new_qty: Decimal
+    time_ms: int
+
+
 @attrs.define(kw_only=True, eq=False)
 class Order:
     """One order. `client_id` is what the exchange stores now (a cancel replaces it), `placed_id` what it was placed
     with. `locked` is what the order still holds of the asset it spends. `hidden_*` is the part of the executed
-    amounts that the lies keep out of answers."""
+    amounts that the lies keep out of answers. `working` is False while a stop waits for its price, or a pending leg for
+    its working order. `best` is the price a trailing stop has followed so far, `trailing_ms` since when it follows."""
 
     uid: int
     symbol: str
@@ -66,6 +82,13 @@ class Order:
     strategy_id: int | None = None
     strategy_type: int | None = None
     status: str = "NEW"
+    stop: Decimal = ZERO
+    trailing: int | None = None
+    best: Decimal | None = None
+    trailing_ms: int | None = None
+    list_id: int = NOT_IN_A_LIST
+    working: bool = True
+    working_ms: int | None = None
     updated_ms: int = 0
     executed: Decimal = ZERO
     quote_done: Decimal = ZERO
@@ -77,6 +100,7 @@ class Order:
     hidden_quote: Decimal = ZERO
     fills: list[Fill] = attrs.field(factory=list)
     preventions: list[Prevention] = attrs.field(factory=list)
+    amendments: list[Amendment] = attrs.field(factory=list)
 
     @property
     def is_buy(self) -> bool:
@@ -91,7 +115,22 @@ class Order:
     @property
     def may_rest(self) -> bool:
         """True for an order that waits on the book for what it does not get at once."""
-        return self.type != "MARKET" and self.tif == "GTC"
+        return not self.at_market and self.tif == "GTC"
+
+    @property
+    def at_market(self) -> bool:
+        """True for an order that takes whatever price there is (a stop: once its price was reached)."""
+        return self.type in AT_MARKET
+
+    @property
+    def is_stop(self) -> bool:
+        """True for an order that waits for a price before it works."""
+        return self.type in STOPS
+
+    @property
+    def rests(self) -> bool:
+        """True for a live order that lies on the book."""
+        return self.is_live and self.working and self.may_rest
 
     @property
     def remaining(self) -> Decimal:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 
 from .book import Book
 from .history import History
 from .numbers import ZERO
-from .orders import Fill, Order
+from .orders import NOT_IN_A_LIST, Fill, Order
 from .rules import SymbolRules
 
 _FIRST_ID = 1
@@ -16,7 +17,11 @@ _EXECUTION_GAP = 2
 
 class Pair:
     """One symbol. Order, trade and prevented-match ids start at the same value on every symbol on purpose:
-    they are unique per symbol only, and clients that forget it must be caught."""
+    they are unique per symbol only, and clients that forget it must be caught.
+
+    `stops` are the orders that wait for a price, `moved` the prices traded at and `stirred` the list orders changed since
+    the aftermath was last run.
+    """
 
     def __init__(self, rules: SymbolRules) -> None:
         self.rules = rules
@@ -30,6 +35,9 @@ class Pair:
         self.last_order_id = _FIRST_ID - 1
         self.last_trade_id = _FIRST_ID - 1
         self.last_match_id = _FIRST_ID - 1
+        self.stops: dict[int, Order] = {}
+        self.moved: deque[Decimal] = deque()
+        self.stirred: deque[Order] = deque()
         self._execution_id = _FIRST_ID
         self.shown_touch: tuple[object, object] | None = None
 
@@ -63,6 +71,13 @@ class Pair:
     def close(self, order: Order) -> None:
         """The order is no longer open."""
         del self.open[order.uid][order.order_id]
+        self.stops.pop(order.order_id, None)
+        if order.list_id != NOT_IN_A_LIST:
+            self.stirred.append(order)
+
+    def spent(self, order: Order) -> str:
+        """The asset that the order gives away."""
+        return self.rules.quote if order.is_buy else self.rules.base
 
     def open_of(self, uid: int) -> list[Order]:
         """The account's open orders, oldest first."""

@@ -27,12 +27,17 @@ class Params:
         self._raw = {name: value for name, value in raw.items() if name not in ENVELOPE}
         self._read: set[str] = set()
 
+    def _name(self, name: str) -> str:
+        """What the request calls this parameter."""
+        return name
+
     def sent(self, name: str) -> bool:
         """Whether the parameter was sent; does not count as reading it."""
-        return name in self._raw
+        return self._name(name) in self._raw
 
     def text(self, name: str, legal: str | None = None) -> str | None:
         """An optional value. Raises -1105 when empty, -1100 when it does not match `legal`."""
+        name = self._name(name)
         self._read.add(name)
         value = self._raw.get(name)
         if value is None:
@@ -45,8 +50,8 @@ class Params:
 
     def required(self, name: str, legal: str | None = None) -> str:
         """A mandatory value. Raises -1102 when missing or empty, -1100 when illegal."""
-        if not self._raw.get(name):
-            raise errors.mandatory_missing(name)
+        if not self._raw.get(self._name(name)):
+            raise errors.mandatory_missing(self._name(name))
         value = self.text(name, legal)
         assert value is not None
         return value
@@ -58,7 +63,7 @@ class Params:
         if value is None:
             return None
         if Decimal(value) > _LARGEST_AMOUNT:
-            raise errors.overflow(name)
+            raise errors.overflow(self._name(name))
         return Decimal(value)
 
     def required_decimal(self, name: str) -> Decimal:
@@ -74,7 +79,7 @@ class Params:
         if value is None:
             return None
         if int(value) > _LARGEST_ID:
-            raise errors.overflow(name)
+            raise errors.overflow(self._name(name))
         return int(value)
 
     def limit(self, default: int, largest: int) -> int:
@@ -96,11 +101,35 @@ class Params:
     def refuse(self, *names: str) -> None:
         """Raise -1106 for a parameter that this order type does not take."""
         for name in names:
-            if name in self._raw:
-                raise errors.not_required(name)
+            if self.sent(name):
+                raise errors.not_required(self._name(name))
 
     def done(self) -> None:
         """Raise -1104 when parameters are left that nobody read."""
         unread = len(self._raw.keys() - self._read)
         if unread:
             raise errors.unread_parameters(len(self._raw) - unread, len(self._raw))
+
+
+class LegParams(Params):
+    """One leg of an order list, read by the names a single order has: `price` may be `pendingAbovePrice` in the request.
+
+    `shared` names what the leg takes from the list under another name, or under its own; everything else has the leg's
+    `prefix`. Reading counts for the whole request, whose own `done` ends it.
+    """
+
+    def __init__(self, whole: Params, prefix: str, shared: Mapping[str, str]) -> None:
+        self._raw = whole._raw
+        self._read = whole._read
+        self._prefix = prefix
+        self._shared = shared
+
+    def _name(self, name: str) -> str:
+        known = self._shared.get(name)
+        if known is not None:
+            return known
+        plain = "ClientOrderId" if name == "newClientOrderId" else name
+        return self._prefix + plain[0].upper() + plain[1:]
+
+    def done(self) -> None:
+        """Nothing: what nobody read is found out once, for the whole request."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from .fees import FeeSchedule
 from .ledger import Account
+from .lists import OrderList
 from .numbers import ZERO, wire
-from .orders import Fill, Order, Prevention
+from .orders import Amendment, Fill, Order, Prevention
 from .planted import PlantedLies
 
 Json = dict[str, Any]
@@ -63,11 +65,12 @@ def placed(order: Order, now_ms: int) -> Json:
     answer: Json = {
         "symbol": order.symbol,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         "transactTime": now_ms,
         **_amounts(order),
-        "workingTime": order.time_ms,
+        **_stop(order),
+        "workingTime": working_time(order),
         "selfTradePreventionMode": order.stp,
         "fills": [_place_fill(fill) for fill in order.fills if not fill.hidden],
     }
@@ -123,20 +126,35 @@ def prevention(symbol: str, match: Prevention) -> Json:
     }
 
 
+def _stop(order: Order) -> Json:
+    extra: Json = {"stopPrice": wire(order.stop)} if order.stop else {}
+    if order.trailing is not None:
+        extra["trailingDelta"] = order.trailing
+    if order.trailing_ms is not None:
+        extra["trailingTime"] = order.trailing_ms
+    return extra
+
+
+def working_time(order: Order) -> int:
+    """Since when the order works, -1 while it does not."""
+    return -1 if order.working_ms is None else order.working_ms
+
+
 def queried(order: Order) -> Json:
     """The order as GET /order, /openOrders and /allOrders answer it."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         **_amounts(order),
-        "stopPrice": wire(ZERO),
+        **_stop(order),
+        "stopPrice": wire(order.stop),
         "icebergQty": wire(ZERO),
         "time": order.time_ms,
         "updateTime": order.updated_ms,
-        "isWorking": True,
-        "workingTime": order.time_ms,
+        "isWorking": order.working,
+        "workingTime": working_time(order),
         "selfTradePreventionMode": order.stp,
         **_conditional(order),
     }
@@ -148,10 +166,11 @@ def cancelled(order: Order, original_id: str, now_ms: int) -> Json:
         "symbol": order.symbol,
         "origClientOrderId": original_id,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         "transactTime": now_ms,
         **_amounts(order),
+        **_stop(order),
         "selfTradePreventionMode": order.stp,
         **_conditional(order),
     }
@@ -209,3 +228,64 @@ def account(holder: Account, assets: list[str], fee: FeeSchedule, lies: PlantedL
 
 def _points(rate: Decimal) -> int:
     return int(rate * 10_000)
+
+
+def listed(found: OrderList, *, client_ids: Mapping[int, str] | None = None) -> Json:
+    """The order list as every answer about it begins. `client_ids`: what its orders were called before a cancel."""
+    names = client_ids or {}
+    return {
+        "orderListId": found.list_id,
+        "contingencyType": found.contingency,
+        "listStatusType": found.status,
+        "listOrderStatus": found.order_status,
+        "listClientOrderId": found.client_id,
+        "transactionTime": found.updated_ms,
+        "symbol": found.symbol,
+        "orders": [
+            {
+                "symbol": order.symbol,
+                "orderId": order.order_id,
+                "clientOrderId": names.get(order.order_id, order.client_id),
+            }
+            for order in found.orders
+        ],
+    }
+
+
+def amended(order: Order, original_id: str) -> Json:
+    """The order as an amendment answers it, under the names that only amendments use."""
+    answer: Json = {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "orderListId": order.list_id,
+        "origClientOrderId": original_id,
+        "clientOrderId": order.client_id,
+        "price": wire(order.price),
+        "qty": wire(order.qty),
+        "executedQty": wire(order.shown_executed),
+        "preventedQty": wire(order.prevented_qty),
+        "quoteOrderQty": wire(order.quote_qty),
+        "cumulativeQuoteQty": wire(order.shown_quote),
+        "status": order.shown_status,
+        "timeInForce": order.tif,
+        "type": order.type,
+        "side": order.side,
+        **_stop(order),
+    }
+    if order.working_ms is not None:
+        answer["workingTime"] = order.working_ms
+    return {**answer, "selfTradePreventionMode": order.stp}
+
+
+def amendment(order: Order, made: Amendment) -> Json:
+    """One entry of GET /order/amendments."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "executionId": made.execution_id,
+        "origClientOrderId": made.original_id,
+        "newClientOrderId": made.new_id,
+        "origQty": wire(made.original_qty),
+        "newQty": wire(made.new_qty),
+        "time": made.time_ms,
+    }

@@ -48,11 +48,11 @@ class Reading:
         from_id, start, end = params.integer("orderId"), params.integer("startTime"), params.integer("endTime")
         limit = params.limit(500, 1000)
         params.done()
-        _check_window(start, end)
+        check_window(start, end)
         mine: Sequence[Order] = pair.by_account.get(uid, [])
         if from_id is not None:
             mine = mine[bisect_left([order.order_id for order in mine], from_id) :]
-        found = [order for order in mine if _within(order.time_ms, start, end)]
+        found = [order for order in mine if within(order.time_ms, start, end)]
         chosen = found[:limit] if from_id is not None or start is not None else found[-limit:]
         return [payloads.queried(order) for order in chosen]
 
@@ -64,7 +64,7 @@ class Reading:
         start, end = params.integer("startTime"), params.integer("endTime")
         limit = params.limit(500, 1000)
         params.done()
-        _check_window(start, end)
+        check_window(start, end)
         if (start is not None or end is not None) and (from_id is not None or order_id is not None):
             raise errors.bad_combination()
         mine: Sequence[Fill] = pair.fills.get(uid, [])
@@ -75,7 +75,7 @@ class Reading:
             for fill in mine
             if not fill.hidden
             and (order_id is None or fill.order_id == order_id)
-            and _within(fill.time_ms, start, end)
+            and within(fill.time_ms, start, end)
         ]
         forward = from_id is not None or order_id is not None or start is not None
         return [payloads.my_trade(fill) for fill in (found[:limit] if forward else found[-limit:])]
@@ -119,12 +119,12 @@ class Reading:
         return self.core.fee.to_json(pair.rules.symbol, bnb_enabled=enabled)
 
 
-def _check_window(start: int | None, end: int | None) -> None:
+def check_window(start: int | None, end: int | None) -> None:
     if start is not None and end is not None and end - start > DAY:
         raise errors.more_than_hours(24)
 
 
-def _within(time_ms: int, start: int | None, end: int | None) -> bool:
+def within(time_ms: int, start: int | None, end: int | None) -> bool:
     """Inside the window; one open end reaches 24 hours."""
     if start is not None:
         return start <= time_ms <= (end if end is not None else start + DAY)

@@ -62,8 +62,8 @@ class RequestLog:
         return [asdict(each) for each in self._entries if each.seq > seq]
 
     def by_client_id(self) -> dict[str, dict[str, int]]:
-        """Per client order id: place requests seen, orders created."""
+        """Per client order id: place requests seen (0 for a leg, which came with its list), orders created."""
         return {
-            client_id: {"place_requests": seen, "orders_created": self._created[client_id]}
-            for client_id, seen in self._places.items()
+            client_id: {"place_requests": self._places[client_id], "orders_created": self._created[client_id]}
+            for client_id in {**self._places, **self._created}
         }

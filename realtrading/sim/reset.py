@@ -13,9 +13,13 @@ def reset(core: Core, uid: int, balances: Mapping[str, Decimal]) -> None:
     """Forget all that the account ever did and give it these free balances. Nobody is told; fees collected stay."""
     for pair in core.pairs.values():
         for order in pair.open_of(uid):
-            pair.book.own(buy=order.is_buy).remove(order)
+            pair.stops.pop(order.order_id, None)
+            if order.rests:
+                pair.book.own(buy=order.is_buy).remove(order)
         _forget(pair, uid)
         core.tell_touch(pair)
+    for list_id in [each.list_id for each in core.lists.values() if each.uid == uid]:
+        del core.lists[list_id]
     core.ledger.accounts[uid].balances.clear()
     for asset, amount in balances.items():
         core.ledger.move(uid, asset, amount)

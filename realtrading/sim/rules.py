@@ -10,7 +10,9 @@ import attrs
 from . import errors
 from .numbers import ZERO, wire
 
-ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+ORDER_TYPES = (
+    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+)  # fmt: skip
 STP_MODES = ("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH")
 
 
@@ -25,11 +27,22 @@ class PercentPrice:
 
 
 @attrs.frozen(kw_only=True)
+class TrailingDelta:
+    """TRAILING_DELTA: the deltas a trailing stop may have, in hundredths of a percent, above and below the market."""
+
+    min_above: int = 10
+    max_above: int = 2000
+    min_below: int = 10
+    max_below: int = 2000
+
+
+@attrs.frozen(kw_only=True)
 class SymbolRules:
     """The rules of one spot symbol. Prices are in quote per base, quantities in base, notionals in quote.
 
     `market_max_qty` is MARKET_LOT_SIZE's maximum; `max_notional` None means no upper bound;
-    `percent_price` None leaves PERCENT_PRICE_BY_SIDE out.
+    `percent_price` None leaves PERCENT_PRICE_BY_SIDE out, `max_position` None MAX_POSITION; `trailing` None: the symbol
+    takes no trailing stops.
     """
 
     symbol: str
@@ -49,6 +62,15 @@ class SymbolRules:
     avg_price_mins: int = 5
     percent_price: PercentPrice | None = None
     max_num_orders: int = 200
+    max_num_algo_orders: int = 5
+    max_num_order_lists: int = 20
+    max_num_order_amends: int = 10
+    max_position: Decimal | None = None
+    trailing: TrailingDelta | None = attrs.field(factory=TrailingDelta)
+    oco_allowed: bool = True
+    oto_allowed: bool = True
+    replace_allowed: bool = True
+    amend_allowed: bool = True
     status: str = "TRADING"
     order_types: tuple[str, ...] = ORDER_TYPES
     base_precision: int = 8
@@ -99,6 +121,20 @@ class SymbolRules:
         if not lowest <= price <= highest:
             raise errors.filter_failure("PERCENT_PRICE_BY_SIDE")
 
+    def check_trailing(self, delta: int, *, above: bool) -> None:
+        """Raise -2010 where trailing stops are not offered, or the TRAILING_DELTA failure."""
+        rule = self.trailing
+        if rule is None:
+            raise errors.rejected("Trailing stop orders are not supported for this symbol.")
+        lowest, highest = (rule.min_above, rule.max_above) if above else (rule.min_below, rule.max_below)
+        if not lowest <= delta <= highest:
+            raise errors.filter_failure("TRAILING_DELTA")
+
+    def check_position(self, held: Decimal, wanted: Decimal) -> None:
+        """Raise the MAX_POSITION failure when a buy of `wanted` on top of `held` (open buys included) is too much."""
+        if self.max_position is not None and held + wanted > self.max_position:
+            raise errors.filter_failure("MAX_POSITION")
+
     def filters(self) -> list[dict[str, Any]]:
         """The `filters` array of exchangeInfo."""
         listed: list[dict[str, Any]] = [
@@ -122,10 +158,26 @@ class SymbolRules:
             },
             self._notional_json(),
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_num_orders},
+            {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": self.max_num_order_lists},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": self.max_num_algo_orders},
+            {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": self.max_num_order_amends},
         ]
         if self.percent_price is not None:
             listed.insert(3, self._percent_json(self.percent_price))
+        if self.max_position is not None:
+            listed.append({"filterType": "MAX_POSITION", "maxPosition": wire(self.max_position)})
+        if self.trailing is not None:
+            listed.append(self._trailing_json(self.trailing))
         return listed
+
+    def _trailing_json(self, rule: TrailingDelta) -> dict[str, Any]:
+        return {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": rule.min_above,
+            "maxTrailingAboveDelta": rule.max_above,
+            "minTrailingBelowDelta": rule.min_below,
+            "maxTrailingBelowDelta": rule.max_below,
+        }
 
     def _notional_json(self) -> dict[str, Any]:
         if self.notional_filter == "MIN_NOTIONAL":
@@ -168,13 +220,13 @@ class SymbolRules:
             "quoteCommissionPrecision": 8,
             "orderTypes": list(self.order_types),
             "icebergAllowed": False,
-            "ocoAllowed": False,
-            "otoAllowed": False,
+            "ocoAllowed": self.oco_allowed,
+            "otoAllowed": self.oto_allowed,
             "opoAllowed": False,
             "quoteOrderQtyMarketAllowed": True,
-            "allowTrailingStop": False,
-            "cancelReplaceAllowed": False,
-            "amendAllowed": False,
+            "allowTrailingStop": self.trailing is not None,
+            "cancelReplaceAllowed": self.replace_allowed,
+            "amendAllowed": self.amend_allowed,
             "pegInstructionsAllowed": False,
             "isSpotTradingAllowed": True,
             "isMarginTradingAllowed": False,

@@ -7,48 +7,63 @@ from decimal import Decimal
 from typing import Any
 
 from . import errors, payloads
+from .aftermath import Aftermath, need, rises
 from .core import Core
+from .lists import OrderList
 from .matching import Matcher
-from .numbers import ZERO, down, reserve, wire
-from .orders import Order
+from .numbers import ZERO, down, wire
+from .orders import AT_MARKET, STOPS, Order
 from .pair import Pair
 from .params import CLIENT_ID, SYMBOL, Params
 from .request import PlaceRequest, read_place
+from .rules import SymbolRules
 
 Json = dict[str, Any]
-_RESTRICTIONS = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
+RESTRICTIONS = {"ONLY_NEW": "NEW", "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED"}
 
 
 class Trading:
     """Order entry over one `Core`. `lookup_after_cancel`: whether the original client id still finds an order
     after its cancel gave it another one (Binance documents neither)."""
 
-    def __init__(self, core: Core, matcher: Matcher, *, lookup_after_cancel: bool) -> None:
+    def __init__(self, core: Core, matcher: Matcher, aftermath: Aftermath, *, lookup_after_cancel: bool) -> None:
         self.core = core
         self.matcher = matcher
+        self.aftermath = aftermath
         self.lookup_after_cancel = lookup_after_cancel
 
     def place(self, uid: int, raw: Mapping[str, str], now_ms: int) -> Json:
         """Place an order; the FULL answer."""
         request = read_place(Params(raw))
         pair = self.core.pair(request.symbol)
-        order, spend = self._accept(uid, pair, request, now_ms)
+        self.check(uid, pair, request, now_ms)
+        order = self.enter(uid, pair, request, now_ms)
+        self.settle(pair, now_ms)
+        return payloads.placed(order, now_ms)
+
+    def enter(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> Order:
+        """Let a request that has passed the rules into the book; raises -2010 when the account or the book refuse it."""
+        order = self.order(uid, pair, request, now_ms)
+        spend = self._size(pair, order, request, now_ms)
+        self.aftermath.afford(pair, order, spend)
+        self.aftermath.check(pair, order)
         order.order_id = pair.take_order_id()
         pair.admit(order)
         self.core.lock(pair, order, spend)
-        self.core.report(pair, order, "NEW", now_ms)
-        if order.tif != "FOK" or not self.matcher.reach(pair, order).exhausted:
-            self.matcher.take(pair, order, now_ms)
-        self._conclude(pair, order, now_ms)
+        self.aftermath.start(pair, order, now_ms)
+        return order
+
+    def settle(self, pair: Pair, now_ms: int) -> None:
+        """What follows from an operation, and who is to be told of it."""
+        self.aftermath.run(pair, now_ms)
         self.core.settle_positions(now_ms)
         self.core.tell_touch(pair)
-        return payloads.placed(order, now_ms)
 
     def test(self, uid: int, raw: Mapping[str, str], now_ms: int) -> Json:
         """Check an order without placing it; with computeCommissionRates the rates it would pay."""
         request = read_place(Params(raw), extra=("computeCommissionRates",))
         pair = self.core.pair(request.symbol)
-        self._check(uid, pair, request, now_ms)
+        self._filter(uid, pair, request, now_ms)
         if raw.get("computeCommissionRates", "").lower() != "true":
             return {}
         buy = request.side == "BUY"
@@ -63,47 +78,58 @@ class Trading:
         answer["discount"] = fee.discount_json(bnb_enabled=holder.pays_in_bnb)
         return answer
 
-    def _check(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> None:
-        rules = pair.rules
+    def check(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> None:
+        """Raise what the symbol's status, filters and open client ids say against the request."""
+        if pair.rules.status != "TRADING":
+            raise errors.market_closed()
+        self._filter(uid, pair, request, now_ms)
+        if _twin(pair, uid, request.client_id) is not None:
+            raise errors.duplicate_order()
+
+    def _filter(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> None:
+        rules, average = pair.rules, pair.average_price(now_ms)
+        market = request.type in AT_MARKET
         if request.type not in rules.order_types:
             raise _unsupported(request.type)
-        if request.price or request.type != "MARKET":
+        if not market:
             rules.check_price(request.price)
-        market = request.type == "MARKET"
+        if request.stop:
+            rules.check_price(request.stop)
+        if request.trailing is not None:
+            rules.check_trailing(request.trailing, above=rises(request))
         if request.qty is not None:
             rules.check_quantity(request.qty, market=market)
         else:
             rules.check_quote_quantity(request.quote_qty or ZERO)
-        average = pair.average_price(now_ms)
         if not market:
             rules.check_percent_price(request.price, average, buy=request.side == "BUY")
+        self._notional(rules, request, average, market=market)
+        if request.stp is not None and request.stp not in rules.allowed_stp:
+            raise errors.invalid_message("This symbol does not allow the specified self-trade prevention mode.")
+        self._counts(uid, pair, request)
+
+    @staticmethod
+    def _notional(rules: SymbolRules, request: PlaceRequest, average: Decimal, *, market: bool) -> None:
         if request.qty is None:
             rules.check_notional(request.quote_qty or ZERO, market=True)
         elif not market:
             rules.check_notional(request.qty * request.price, market=False)
         elif average:
             rules.check_notional(request.qty * average, market=True)
-        if request.stp is not None and request.stp not in rules.allowed_stp:
-            raise errors.invalid_message("This symbol does not allow the specified self-trade prevention mode.")
-        if len(pair.open.get(uid, ())) >= rules.max_num_orders:
+
+    def _counts(self, uid: int, pair: Pair, request: PlaceRequest) -> None:
+        rules, live = pair.rules, pair.open_of(uid)
+        if len(live) >= rules.max_num_orders:
             raise errors.filter_failure("MAX_NUM_ORDERS")
+        if request.type in STOPS and sum(order.is_stop for order in live) >= rules.max_num_algo_orders:
+            raise errors.filter_failure("MAX_NUM_ALGO_ORDERS")
+        if request.side == "BUY" and request.qty is not None:
+            held = self.core.ledger.accounts[uid].balance(rules.base)
+            coming = sum((order.remaining for order in live if order.is_buy), ZERO)
+            rules.check_position(held.free + held.locked + coming, request.qty)
 
-    def _accept(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> tuple[Order, Decimal]:
-        """Everything that can refuse the order; the order and what to lock for it."""
-        if pair.rules.status != "TRADING":
-            raise errors.market_closed()
-        self._check(uid, pair, request, now_ms)
-        if _twin(pair, uid, request.client_id) is not None:
-            raise errors.duplicate_order()
-        order = self._order(uid, pair, request, now_ms)
-        spend = self._size(pair, order, request, now_ms)
-        if spend > self.core.ledger.accounts[uid].free(pair.rules.quote if order.is_buy else pair.rules.base):
-            raise errors.insufficient_balance()
-        if order.type == "LIMIT_MAKER" and self._would_take(pair, order):
-            raise errors.would_take()
-        return order, spend
-
-    def _order(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> Order:
+    def order(self, uid: int, pair: Pair, request: PlaceRequest, now_ms: int) -> Order:
+        """The order that the request asks for, not known to anybody yet."""
         client_id = request.client_id if request.client_id is not None else self.core.new_client_id()
         return Order(
             uid=uid,
@@ -122,22 +148,22 @@ class Trading:
             updated_ms=now_ms,
             strategy_id=request.strategy_id,
             strategy_type=request.strategy_type,
+            stop=request.stop,
+            trailing=request.trailing,
         )
 
     def _size(self, pair: Pair, order: Order, request: PlaceRequest, now_ms: int) -> Decimal:
         """Fix the quantity of an order by quote amount; return what the order may spend."""
         if request.quote_qty is not None:
             return self._size_by_quote(pair, order, request.quote_qty, now_ms)
-        if not order.is_buy:
-            return order.qty
-        if order.type == "MARKET":
+        if order.is_buy and order.type == "MARKET":
             reach = self.matcher.reach(pair, order)
             # a quantity beyond the book must be affordable too: its rest is valued at the average price
             rest = (order.qty - reach.qty) * (pair.average_price(now_ms) or ZERO)
             if reach.cost + rest > self.core.ledger.accounts[order.uid].free(pair.rules.quote):
                 raise errors.insufficient_balance()
             return reach.cost
-        return reserve(order.price, order.qty)
+        return need(pair, order)
 
     def _size_by_quote(self, pair: Pair, order: Order, amount: Decimal, now_ms: int) -> Decimal:
         if order.is_buy and amount > self.core.ledger.accounts[order.uid].free(pair.rules.quote):
@@ -155,23 +181,6 @@ class Trading:
             order.qty += max(pair.rules.step, down(rest, pair.rules.step))
         return reach.cost if order.is_buy else reach.qty
 
-    @staticmethod
-    def _would_take(pair: Pair, order: Order) -> bool:
-        best = pair.book.against(buy=order.is_buy).best()
-        return best is not None and (best[0] <= order.price if order.is_buy else best[0] >= order.price)
-
-    def _conclude(self, pair: Pair, order: Order, now_ms: int) -> None:
-        if not order.is_live:
-            return
-        if order.type == "MARKET":
-            self.core.expire(pair, order, "INSUFFICIENT_LIQUIDITY", now_ms)
-        elif order.tif == "IOC":
-            self.core.expire(pair, order, "UNFILLED_IOC_QUANTITY_EXPIRED", now_ms)
-        elif order.tif == "FOK":
-            self.core.expire(pair, order, "UNFILLED_FOK_ORDER_EXPIRED", now_ms)
-        else:
-            pair.book.own(buy=order.is_buy).add(order)
-
     def cancel(self, uid: int, raw: Mapping[str, str], now_ms: int) -> Json:
         """Cancel one open order."""
         params = Params(raw)
@@ -180,17 +189,24 @@ class Trading:
         new_id = params.text("newClientOrderId", CLIENT_ID)
         restriction = params.text("cancelRestrictions")
         params.done()
-        if restriction is not None and restriction not in _RESTRICTIONS:
+        if restriction is not None and restriction not in RESTRICTIONS:
             raise errors.bad_cancel_restrictions()
         order = find(pair, uid, order_id, client_id)
         if order is None or not order.is_live:
             raise errors.cancel_rejected()
-        if restriction is not None and order.shown_status != _RESTRICTIONS[restriction]:
+        if restriction is not None and order.shown_status != RESTRICTIONS[restriction]:
             raise errors.cancel_rejected("Order was not canceled due to cancel restrictions.")
-        answer = self._cancel(pair, order, new_id if new_id is not None else self.core.new_client_id(), now_ms)
-        self.core.settle_positions(now_ms)
-        self.core.tell_touch(pair)
+        answer = self.withdraw(pair, order, new_id, now_ms)
+        self.settle(pair, now_ms)
         return answer
+
+    def withdraw(self, pair: Pair, order: Order, new_id: str | None, now_ms: int) -> Json:
+        """Cancel a live order, and with it the list it belongs to; the answer for the order itself."""
+        new_id = self.core.new_client_id() if new_id is None else new_id
+        listed = self.core.lists.get(order.list_id)
+        together = [order] if listed is None else [each for each in listed.orders if each.is_live]
+        answers = {each.order_id: self._cancel(pair, each, new_id, now_ms) for each in together}
+        return answers[order.order_id]
 
     def cancel_all(self, uid: int, raw: Mapping[str, str], now_ms: int) -> list[Json]:
         """Cancel every open order of the account on one symbol."""
@@ -201,14 +217,29 @@ class Trading:
         if not live:
             raise errors.cancel_rejected()
         new_id = self.core.new_client_id()
-        answers = [self._cancel(pair, order, new_id, now_ms) for order in live]
-        self.core.settle_positions(now_ms)
-        self.core.tell_touch(pair)
+        answers = []
+        for order in live:
+            listed = self.core.lists.get(order.list_id)
+            if listed is None:
+                answers.append(self.withdraw(pair, order, new_id, now_ms))
+            elif order.is_live:  # the one before may have taken its whole list with it
+                answers.append(self.cancel_list(pair, listed, new_id, now_ms))
+        self.settle(pair, now_ms)
         return answers
+
+    def cancel_list(self, pair: Pair, listed: OrderList, new_id: str | None, now_ms: int) -> Json:
+        """Cancel what lives of a list; its answer, as it will be when all of it has ended."""
+        new_id = self.core.new_client_id() if new_id is None else new_id
+        before = {order.order_id: order.client_id for order in listed.orders}
+        reports = [self._cancel(pair, order, new_id, now_ms) for order in listed.orders if order.is_live]
+        self.aftermath.run(pair, now_ms)
+        answer = payloads.listed(listed, client_ids=before)
+        return {**answer, "orderReports": reports}
 
     def _cancel(self, pair: Pair, order: Order, new_id: str, now_ms: int) -> Json:
         original = order.client_id
-        pair.book.own(buy=order.is_buy).remove(order)
+        if order.rests:
+            pair.book.own(buy=order.is_buy).remove(order)
         self.core.end(pair, order, "CANCELED", now_ms)
         pair.rename(order, new_id, keep_old=self.lookup_after_cancel)
         pair.book.update_id += 1
@@ -218,9 +249,10 @@ class Trading:
 
 def _unsupported(order_type: str) -> errors.BinanceError:
     """What a symbol answers to an order type it does not list."""
-    if order_type == "MARKET":
-        return errors.rejected("Market orders are not supported for this symbol.")
-    return errors.invalid_type()
+    if order_type in ("LIMIT", "LIMIT_MAKER"):
+        return errors.invalid_type()
+    name = order_type.capitalize().replace("_", " ")
+    return errors.rejected(f"{name} orders are not supported for this symbol.")
 
 
 def _twin(pair: Pair, uid: int, client_id: str | None) -> Order | None:

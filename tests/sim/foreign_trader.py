@@ -99,6 +99,45 @@ def trade(client: Any, ready: dict[str, Any]) -> None:
     stranger.close_connection()
 
 
+def protect(client: Any) -> None:
+    """Stops and order lists, placed, replaced and cancelled."""
+    bid = Decimal(client.get_orderbook_ticker(symbol=SYMBOL)["bidPrice"])
+
+    def near(factor: str) -> str:
+        return f"{(bid * Decimal(factor)).quantize(Decimal('0.01')):f}"
+
+    stop = client.create_order(
+        symbol=SYMBOL, side="SELL", type="STOP_LOSS_LIMIT", timeInForce="GTC", quantity="0.002", stopPrice=near("0.8"),
+        price=near("0.79"), newOrderRespType="RESULT",
+    )  # fmt: skip
+    assert (stop["status"], stop["workingTime"]) == ("NEW", -1)
+    moved = client.cancel_replace_order(
+        symbol=SYMBOL, side="SELL", type="STOP_LOSS", quantity="0.002", trailingDelta="500", cancelOrderId=stop["orderId"],
+        cancelReplaceMode="STOP_ON_FAILURE",
+    )  # fmt: skip
+    assert (moved["cancelResult"], moved["newOrderResult"]) == ("SUCCESS", "SUCCESS")
+    refused(
+        -2022, client.cancel_replace_order, symbol=SYMBOL, side="SELL", type="STOP_LOSS", quantity="0.002",
+        trailingDelta="500", cancelOrderId=stop["orderId"], cancelReplaceMode="STOP_ON_FAILURE",
+    )  # fmt: skip
+    pair = client.create_oco_order(
+        symbol=SYMBOL, side="SELL", quantity="0.002", aboveType="LIMIT_MAKER", abovePrice=near("1.2"),
+        belowType="STOP_LOSS", belowStopPrice=near("0.8"),
+    )  # fmt: skip
+    assert [each["type"] for each in pair["orderReports"]] == ["STOP_LOSS", "LIMIT_MAKER"]
+    assert balances(client)["BTC"][1] == Decimal("0.004"), "the trailing stop's, and the pair's once"
+    refused(
+        -2010, client.create_oco_order, symbol=SYMBOL, side="SELL", quantity="0.002", aboveType="LIMIT_MAKER",
+        abovePrice=near("0.9"), belowType="STOP_LOSS", belowStopPrice=near("0.8"),
+    )  # fmt: skip
+    assert [each["orderListId"] for each in client.get_open_oco_orders()] == [pair["orderListId"]]
+    assert client.cancel_order(symbol=SYMBOL, orderId=pair["orders"][0]["orderId"])["status"] == "CANCELED"
+    assert client.get_open_oco_orders() == []
+    client.cancel_order(symbol=SYMBOL, orderId=moved["newOrderResponse"]["orderId"])
+    assert client.get_open_orders(symbol=SYMBOL) == []
+    assert balances(client)["BTC"][1] == 0
+
+
 async def trade_async(ready: dict[str, Any]) -> None:
     """AsyncClient: REST, WebSocket API orders, user stream and market streams."""
     class LocalAsyncClient(AsyncClient):
@@ -134,6 +173,16 @@ async def trade_async(ready: dict[str, Any]) -> None:
             gone = await client.ws_cancel_order(symbol=SYMBOL, orderId=placed["orderId"])
             assert gone["status"] == "CANCELED"
             assert (await next_report(user))["x"] == "CANCELED"
+            chain = await client.ws_create_otoco_order(
+                symbol=SYMBOL, workingType="LIMIT", workingSide="BUY", workingPrice=price, workingQuantity="0.001",
+                workingTimeInForce="GTC", pendingSide="SELL", pendingQuantity="0.001", pendingAboveType="LIMIT_MAKER",
+                pendingAbovePrice=f"{Decimal(price) * 2:f}", pendingBelowType="STOP_LOSS",
+                pendingBelowStopPrice=f"{(Decimal(price) / 2).quantize(Decimal('0.01')):f}",
+            )  # fmt: skip
+            assert [each["status"] for each in chain["orderReports"]] == ["NEW", "PENDING_NEW", "PENDING_NEW"]
+            assert {(await next_report(user))["i"] for _ in range(3)} == {each["orderId"] for each in chain["orders"]}
+            await client.ws_cancel_order(symbol=SYMBOL, orderId=chain["orders"][0]["orderId"])
+            assert {(await next_report(user))["x"] for _ in range(3)} == {"CANCELED"}
     finally:
         # close_connection() would wait 10 s for its idle read loop; the end of the event loop cancels it as well
         await client.session.close()
@@ -153,6 +202,7 @@ def main() -> None:
     ready = json.loads(sys.argv[1])
     client = sync_client(ready)
     trade(client, ready)
+    protect(client)
     client.close_connection()
     asyncio.run(trade_async(ready))
     print("traded")
