@@ -7,6 +7,7 @@ SEEDS ?= 200
 JOBS ?= 2
 BREAK ?=
 CRASH_ARGS ?=
+ONLY ?=
 PYTHONS := 3.12 3.13
 
 VENV := .venv
@@ -21,7 +22,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .SILENT:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check simulate crash-points matrix lock tools test-pythons clean
+.PHONY: help demo test check simulate crash-points matrix mutants lock tools test-pythons clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s%s\n' "$$name" "$$text"; done
@@ -43,13 +44,16 @@ test-pythons: $(addprefix .pythons/,$(PYTHONS)) ## repeat unit and process tests
 tools: .tools/prometheus/.done .tools/strace/.done ## fetch Debian's prometheus, promtool and strace for the tests (nothing is started)
 
 simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 BREAK=no-hold JOBS=2)
-	cd tests && ../$(VENV)/bin/python -m simulation --seeds $(SEEDS) --jobs $(JOBS) $(if $(BREAK),--break $(BREAK))
+	cd tests && ../$(VENV)/bin/python -m $(if $(BREAK),mutants --simulate $(BREAK) --seeds $(SEEDS),simulation --seeds $(SEEDS) --jobs $(JOBS))
 
 crash-points: $(VENV)/.test tools ## kill -9 at every journal write, sync and socket call, lose power, judge (CRASH_ARGS="--scenario gap")
 	cd tests && ../$(VENV)/bin/python -m crash_points --jobs $(JOBS) $(CRASH_ARGS)
 
 matrix: $(VENV)/.test tools ## inject every fault of the matrix, print row, tests, invariants evaluated, result (JOBS=2)
 	cd tests && ../$(VENV)/bin/python -m matrix --jobs $(JOBS)
+
+mutants: $(VENV)/.test ## put each defect of tests/mutants into a copy and print what catches it (ONLY="no-hold float-price")
+	cd tests && ../$(VENV)/bin/python -m mutants --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
 
 lock: .tools/uv/.done ## resolve the newest versions that setup.cfg admits into requirements*.lock, with hashes
 	$(call say,resolving run and test requirements)

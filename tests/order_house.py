@@ -1,9 +1,11 @@
 """Orders, positions and ledger put together as the keepers do it, beside a model that only counts what was told."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import ClassVar
 
 import attrs
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
@@ -26,7 +28,12 @@ class Told:
 
 
 class House(RuleBasedStateMachine):
-    """What the house holds, how evidence enters, and what must hold after every step. Rules are the subclass's."""
+    """What the house holds, how evidence enters, and what must hold after every step. Rules are the subclass's.
+
+    `reached` counts, over all machines, what ordinary schedules do not come to.
+    """
+
+    reached: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +96,9 @@ class House(RuleBasedStateMachine):
         if new.missing_quantity:
             assert merged.ask, "fills are missing and nobody asks"
         self.orders[new.id] = new
+        self.reached[merged.kind.value] += 1
+        self.reached["gap"] += new.missing_quantity > 0
+        self.reached["over-fill"] += new.executed_quantity > new.original_quantity
         book, (base, quote) = self.books[new.symbol], SYMBOLS[new.symbol]
         if book.settled.leg is not None or book.settled.closed:
             kept = min((fill.key for fill in book.leg), default=None)

@@ -210,6 +210,7 @@ class Machine(House):
             if orders.absence_proved(order, self.looks[order.id], self.exchange.now):
                 assert not truth.status, f"{order.id} was declared absent, and it is {truth.status}"
                 assert self.exchange.now >= provable
+                self.reached["absence"] += 1
                 order = self.orders[order.id] = order.moved(OrderState.REJECTED, self.exchange.now, "VENUE_ABSENT")
 
     @precondition(lambda self: any(order.is_terminal() for order in self.orders.values()))
@@ -225,6 +226,7 @@ class Machine(House):
         if over:
             order = self.pick(data, over)
             self.true(order).settled = True
+            self.reached["archived"] += 1
             self.archive[order.id] = self.orders.pop(order.id)
             self.books[order.symbol] = positions.settle(self.books[order.symbol], [order.id])
             for asset, line in self.lines.items():
@@ -246,3 +248,4 @@ class Machine(House):
             assert [fill.trade_id for fill in order.fills] == [trade.trade_id for trade in truth.trades]
             assert order.missing_quantity == 0
         assert {asset: line.total for asset, line in self.lines.items()} == self.exchange.wallet
+        self.reached["agreed"] += 1

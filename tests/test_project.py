@@ -61,7 +61,7 @@ class TestMake:
 
         shown = make().stdout.splitlines()
 
-        names = "help demo test check simulate crash-points matrix lock tools test-pythons clean"
+        names = "help demo test check simulate crash-points matrix mutants lock tools test-pythons clean"
         assert set(names.split()) == targets
         assert targets == {line.split()[0] for line in shown}
         assert all(len(line.split(maxsplit=1)) == 2 for line in shown)
