@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from realtrading.actors import order_events
+from realtrading.actors import order_echoes, order_events, order_polls
 from realtrading.actors.balances import BalancesActor
 from realtrading.actors.breaker import BreakerActor
 from realtrading.actors.feed import FeedActor
@@ -98,9 +98,11 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     c.QueryOrder: ("lookup",),
     c.PrepareSnapshot: ("orders",),
     c.TakeSnapshot: ("lookup",),
+    c.ListOpenOrders: ("lookup",),
     c.CompareBalances: ("balances",),
     c.Reconcile: ("reconciliation",),
     c.CloseVenue: ("user_stream",),
+    c.EndGeneration: ("user_stream",),
     c.OpenBreaker: ("breaker",),
     c.CloseBreaker: ("breaker",),
     c.StopStrategies: (ALL,),
@@ -110,8 +112,10 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     r.PlacementUnknown: ("orders",),
     r.CancelAnswered: ("orders",),
     r.OrderLookedUp: ("orders",),
+    r.OpenOrdersListed: ("orders",),
     r.LookupFailed: ("orders", "reconciliation"),
     r.ExecutionReported: ("orders",),
+    r.EventUnreadable: ("orders", "feed"),
     r.AccountReported: ("balances",),
     r.FlowReported: ("balances",),
     r.SnapshotTaken: ("orders",),
@@ -151,6 +155,9 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     order_events.TradesExplained: (),
     order_events.ClockHeard: (),
     order_events.GenerationHeard: (),
+    order_echoes.EchoAwaited: (),
+    order_polls.PollPlanned: (),
+    order_polls.RereadNoted: (),
     # events of positions and balances
     e.PositionOpened: _POSITION,
     e.PositionUpdated: _POSITION,

@@ -4,11 +4,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from realtrading.domain.commands import QueryOrder, TakeSnapshot
+from realtrading.domain.commands import ListOpenOrders, QueryOrder, TakeSnapshot
 from realtrading.domain.reports import LookupFailed
 from realtrading.domain.values import Now
 from realtrading.runtime.actor import Hand
 from realtrading.venue.port import Venue
+
+Question = QueryOrder | TakeSnapshot | ListOpenOrders
 
 
 class LookupActor(Hand):
@@ -27,24 +29,28 @@ class LookupActor(Hand):
             self.spawn(self.answer(message, subject))
         return ()
 
-    async def answer(self, message: QueryOrder | TakeSnapshot, subject: str) -> None:
+    async def answer(self, message: Question, subject: str) -> None:
         """Put the question to the venue."""
         try:
             if isinstance(message, QueryOrder):
                 self.send(await self.venue.query(message))
+            elif isinstance(message, ListOpenOrders):
+                self.send(await self.venue.list_open(message))
             else:
                 self.send(await self.venue.snapshot(message))
         finally:
             self.asking.discard(subject)
 
 
-def subject_of(message: QueryOrder | TakeSnapshot) -> str:
+def subject_of(message: Question) -> str:
     """What a question is about."""
+    if isinstance(message, ListOpenOrders):
+        return f"open orders of {message.symbol}"
     return message.id if isinstance(message, QueryOrder) else message.token
 
 
 def set_aside(message: object) -> Iterable[object]:
     """What to answer for a letter this hand died over: no answer, which is never "none"."""
-    if isinstance(message, QueryOrder | TakeSnapshot):
+    if isinstance(message, Question):
         return (LookupFailed(subject=subject_of(message), detail="the lookup hand died over it"),)
     return ()

@@ -115,14 +115,15 @@ class ClockHeard(Event):
 
 @attrs.frozen(kw_only=True)
 class GenerationHeard(Event):
-    """The stream generation that is connected now (ephemeral)."""
+    """The stream generation that is connected now, and since when by the venue's clock (ephemeral)."""
 
     durable = False
     generation: int
+    since: datetime
 
     def entries(self) -> Iterable[Entry]:
-        """The one row of the generation."""
-        return (("generation", "generation", self.generation),)
+        """The generation's two rows."""
+        return (("generation", "generation", self.generation), ("generation", "since", self.since))
 
 
 def server_now(draft: Draft, now: Now) -> datetime:

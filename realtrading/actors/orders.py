@@ -43,8 +43,10 @@ from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
     CancelAnswered,
     ClockMeasured,
+    EventUnreadable,
     ExecutionReported,
     LookupFailed,
+    OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
     PlacementRefused,
@@ -57,9 +59,10 @@ from realtrading.domain.settings import RealTradingConfig
 from realtrading.domain.values import ZERO, Now, OrderType, Side, SymbolRules, TimeInForce, round_down, round_up
 from realtrading.runtime.ticker import Tick
 
-from . import order_facts, order_rounds
+from . import order_echoes, order_facts, order_hearing, order_polls, order_rounds
 from .board import Board
 from .keeper import Draft, Handler, MoneyKeeper, hear_rules
+from .order_echoes import EchoAwaited
 from .order_events import (
     ArchivedNoted,
     ClockHeard,
@@ -73,6 +76,7 @@ from .order_events import (
     server_now,
     submitted,
 )
+from .order_polls import PollPlanned, RereadNoted
 
 VALID_S = 5.0
 """An order that is not signed this long after it was admitted is not signed any more: its price is old."""
@@ -113,6 +117,9 @@ class OrdersActor(MoneyKeeper):
         ClockHeard,
         GenerationHeard,
         RulesHeard,
+        EchoAwaited,
+        PollPlanned,
+        RereadNoted,
     )
 
     def __init__(
@@ -205,8 +212,9 @@ class OrdersActor(MoneyKeeper):
         draft.say(ClockHeard(offset=timedelta(seconds=message.offset_s)))
 
     def connected(self, message: StreamConnected, now: Now, draft: Draft) -> None:
-        """Remember the generation: snapshots of another one are not merged."""
-        draft.say(GenerationHeard(generation=message.generation))
+        """Remember the generation: snapshots of another one are not merged, and it owes only what happens from now on."""
+        draft.say(GenerationHeard(generation=message.generation, since=server_now(draft, now)))
+        order_echoes.forget(draft)
 
     def lookup_failed(self, message: LookupFailed, now: Now, draft: Draft) -> None:
         """No answer is no answer: the watch asks again when it is due."""
@@ -223,6 +231,9 @@ class OrdersActor(MoneyKeeper):
         for order_id, at_mono in draft.rows("archived").items():
             if now.mono - at_mono > ARCHIVED_KNOWN_S:
                 draft.say(ArchivedNoted(id=order_id, at_mono=None))
+        order_echoes.due(draft, now)
+        order_polls.plan(draft, now)
+        order_polls.reread(draft, now)
 
     def age_live(self, order: RealOrder, now: Now, draft: Draft) -> None:
         """One live order at a tick."""
@@ -287,18 +298,20 @@ class OrdersActor(MoneyKeeper):
         OrderVetoed: vetoed,
         OrderBlocked: vetoed,
         OrderRecorded: recorded,
-        PlacementAcknowledged: order_facts.acknowledged,
+        PlacementAcknowledged: order_hearing.answered(order_facts.acknowledged),
         PlacementRefused: order_facts.refused,
         PlacementUnknown: order_facts.unknown,
-        ExecutionReported: order_facts.reported,
-        CancelAnswered: order_facts.cancel_answered,
-        OrderLookedUp: order_facts.looked_up,
+        ExecutionReported: order_hearing.reported,
+        EventUnreadable: order_polls.unreadable,
+        CancelAnswered: order_hearing.answered(order_facts.cancel_answered),
+        OrderLookedUp: order_hearing.looked_up,
+        OpenOrdersListed: order_polls.listed,
         LookupFailed: lookup_failed,
         ClockMeasured: clock,
         RulesReported: hear_rules,
         StreamConnected: connected,
         PrepareSnapshot: prepare,
-        SnapshotTaken: order_rounds.snapshot,
+        SnapshotTaken: order_hearing.snapshot,
         EngineStarted: begun,
         Tick: tick,
     }

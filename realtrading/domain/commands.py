@@ -110,6 +110,21 @@ class QueryOrder:
 
 
 @attrs.frozen(kw_only=True)
+class ListOpenOrders:
+    """orders -> lookup: what rests there of this symbol? The canary: it tells what a mute stream does not."""
+
+    symbol: str
+
+
+@attrs.frozen(kw_only=True)
+class EndGeneration:
+    """orders -> user_stream: what the stream should have told did not come; give this generation up."""
+
+    generation: int
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
 class Reconcile:
     """Anybody -> reconciliation: look now. `trigger` is start, stream, timer, keeper, drift or operator.
 

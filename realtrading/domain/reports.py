@@ -121,6 +121,15 @@ class OrderLookedUp:
 
 
 @attrs.frozen(kw_only=True)
+class OpenOrdersListed:
+    """The answer to `ListOpenOrders`: every open order of the symbol, whoever placed it. `asked_at` is server time."""
+
+    symbol: str
+    orders: tuple[ExecutionReport, ...]
+    asked_at: datetime
+
+
+@attrs.frozen(kw_only=True)
 class LookupFailed:
     """A query got no answer that can be read. Never to be taken for "none". `subject` is an order id or a round's token."""
 
@@ -155,6 +164,19 @@ class FlowReported:
     asset: str
     amount: Decimal
     venue_at: datetime
+    generation: int
+
+
+@attrs.frozen(kw_only=True)
+class EventUnreadable:
+    """The user stream said something that cannot be used. The two tuples are what in it looks like an order's names; both
+    empty: nobody can tell what it was about.
+    """
+
+    what: str
+    detail: str
+    client_ids: tuple[str, ...]
+    exchange_order_ids: tuple[int, ...]
     generation: int
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from realtrading.domain.orders import STATE_OF_STATUS, RealOrder, merge, order_from_report
+from realtrading.domain.orders import RealOrder, merge, order_from_report
 from realtrading.domain.reports import ExecutionReport, ExecutionReported, TradeReport
 from realtrading.domain.values import EXACT, ZERO, Role
 from realtrading.errors import BadInput
@@ -26,8 +26,6 @@ from .replay_gaps import Gap, gaps_of
 
 FILE_MAX = 512 * 1024 * 1024
 """Largest file that is read, bytes."""
-
-_EXECUTION_TYPES = frozenset({"NEW", "CANCELED", "REPLACED", "REJECTED", "TRADE", "EXPIRED", "TRADE_PREVENTION"})
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +105,7 @@ def replay(data: bytes) -> Replay:
             quarantined.append(attrs.evolve(place, problem=f"{what}{told.detail}"))
         elif isinstance(told, ExecutionReported):
             tale = tales.setdefault((told.report.symbol, told.report.exchange_order_id), _Tale())
-            problem = _unmergeable(event, told.report, tale)
+            problem = _unmergeable(told.report, tale)
             if problem:
                 quarantined.append(attrs.evolve(place, problem=problem))
                 continue
@@ -124,14 +122,10 @@ def replay(data: bytes) -> Replay:
     )
 
 
-def _unmergeable(event: Mapping[str, Any], report: ExecutionReport, tale: _Tale) -> str:
+def _unmergeable(report: ExecutionReport, tale: _Tale) -> str:
     """Why a report that can be read must not be merged; empty when it may. Nobody can be asked here, so what is in
     doubt stays out.
     """
-    if report.status not in STATE_OF_STATUS:
-        return f"executionReport: the status {report.status!r} is unknown"
-    if str(event.get("x")) not in _EXECUTION_TYPES:
-        return f"executionReport: the execution type {str(event.get('x'))[:40]!r} is unknown"
     if tale.reports and report.side is not tale.reports[0].side:
         return f"executionReport: order {report.exchange_order_id} was told with another side before"
     for trade in report.trades:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from realtrading.domain.commands import PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryOrder, TakeSnapshot
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
@@ -16,6 +16,7 @@ from realtrading.domain.reports import (
     ClockMeasured,
     ExecutionReport,
     LookupFailed,
+    OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
     PlacementRefused,
@@ -74,9 +75,9 @@ class BinanceVenue:
 
     # -- connection -----------------------------------------------------------------
 
-    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+    async def connect(self, generation: int, deliver: Callable[[StreamReport], None], *, beside: bool = False) -> None:
         """See `port.Venue.connect`. Raises `VenueRefused`, `VenueThrottled`, `VenueUnknown`."""
-        await self._wire.connect(generation, deliver)
+        await self._wire.connect(generation, deliver, beside=beside)
 
     async def close(self) -> None:
         """End everything; requests still on their way end as unknown. Idempotent."""
@@ -238,6 +239,15 @@ class BinanceVenue:
             if each.client_id == command.id or each.exchange_order_id == known:
                 return attrs.evolve(each, client_id=command.id)
         return None
+
+    async def list_open(self, command: ListOpenOrders) -> OpenOrdersListed | LookupFailed:
+        """The open orders of one symbol, all of them or `LookupFailed`."""
+        asked_at = self._wire.clock.now()
+        try:
+            found = await self._lookups.open_orders(command.symbol)
+        except Exception as error:
+            return self._failed(f"open orders of {command.symbol}", error)
+        return OpenOrdersListed(symbol=command.symbol, orders=tuple(found), asked_at=asked_at)
 
     async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
         """A whole reconciliation round of one generation.

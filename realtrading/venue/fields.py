@@ -18,6 +18,11 @@ _ID_MAX = 2**63 - 1
 _TEXT_MAX = 100
 _MISSING = object()
 
+DOCUMENT_MAX = 1024 * 1024
+"""Largest event that is read, bytes: a hundred times the venue's largest."""
+DEPTH_MAX = 32
+"""Deepest nesting that is read; an event in its envelope has four levels."""
+
 
 class Unreadable(ValueError):
     """The venue sent something that is not what its documentation promises.
@@ -51,6 +56,26 @@ def read_json(text: str | bytes, *, names_once: bool = False) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not readable as JSON ({type(error).__name__})") from None
+
+
+def read_event(frame: str | bytes) -> Any:
+    """Parse one event of a stream, living or recorded: UTF-8, at most `DOCUMENT_MAX` bytes and `DEPTH_MAX` levels, and
+    every name told once. Anything else raises `Unreadable`: an event that can be read in two ways is not read.
+    """
+    if len(frame) > DOCUMENT_MAX:
+        raise Unreadable(f"larger than {DOCUMENT_MAX} bytes")
+    try:
+        told = frame if isinstance(frame, str) else frame.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("not UTF-8") from None
+    value = read_json(told, names_once=True)
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        lists = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        if not lists:
+            return value
+        level = [each for one in lists for each in one]
+    raise Unreadable(f"nested deeper than {DEPTH_MAX} levels")
 
 
 def record(value: object, what: str = "payload") -> Payload:

@@ -10,15 +10,17 @@ from typing import Protocol
 
 import attrs
 
-from realtrading.domain.commands import PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryOrder, TakeSnapshot
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reports import (
     AccountReported,
     CancelAnswered,
     ClockMeasured,
+    EventUnreadable,
     ExecutionReported,
     FlowReported,
     LookupFailed,
+    OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
     PlacementRefused,
@@ -29,7 +31,16 @@ from realtrading.domain.reports import (
 )
 from realtrading.domain.values import Quote
 
-StreamReport = ExecutionReported | AccountReported | FlowReported | StreamLost
+
+@attrs.frozen(kw_only=True)
+class StreamEnding:
+    """The generation still speaks and will not for long: another one is to be connected beside it."""
+
+    generation: int
+    detail: str
+
+
+StreamReport = ExecutionReported | AccountReported | FlowReported | EventUnreadable | StreamEnding | StreamLost
 
 
 @attrs.frozen(kw_only=True)
@@ -78,11 +89,15 @@ class Venue(Protocol):
 
     gauges: VenueGauges
 
-    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+    async def connect(
+        self, generation: int, deliver: Callable[[StreamReport], None], *, beside: bool = False
+    ) -> None:
         """Build a fresh client for this generation (dropping the old one) and subscribe its user stream.
 
         From then on `deliver` is called on the loop for each report, and exactly once with `StreamLost` when the
-        generation ends for whatever reason (error dict, silence, `serverShutdown`, `eventStreamTerminated`, age).
+        generation ends for whatever reason (error dict, silence, `eventStreamTerminated`). `StreamEnding` comes before,
+        when the end can be foreseen (`serverShutdown`, age). With `beside` the present generation goes on until the
+        new one is subscribed, and then ends without a `StreamLost`; when it cannot be had, the present one stays.
         """
 
     async def close(self) -> None:
@@ -117,6 +132,9 @@ class Venue(Protocol):
 
     async def query(self, command: QueryOrder) -> OrderLookedUp | LookupFailed:
         """Ask for one order (by exchange id if known, else client id), its trades, and with `prove` the histories."""
+
+    async def list_open(self, command: ListOpenOrders) -> OpenOrdersListed | LookupFailed:
+        """The open orders of one symbol, when the weight for routine reads allows it."""
 
     async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
         """Everything a reconciliation round needs, `asked_at` taken first; trades are paged to the end."""

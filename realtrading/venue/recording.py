@@ -12,12 +12,7 @@ from typing import Any
 
 import attrs
 
-from .fields import Unreadable, read_json
-
-DOCUMENT_MAX = 1024 * 1024
-"""Largest document that is read, bytes: a hundred times the venue's largest event."""
-DEPTH_MAX = 32
-"""Deepest nesting that is read; an event in its envelope has four levels."""
+from .fields import DOCUMENT_MAX, Unreadable, read_event
 
 _BETWEEN = re.compile(rb"[\s,\x1e]*")
 _NO_DOCUMENT = re.compile(rb"[^\n{]+")
@@ -62,15 +57,10 @@ def documents(data: bytes) -> Iterator[Document]:
 
 def _document(data: bytes, start: int) -> tuple[Any, str, int]:
     """Value, problem and end of the document at `start`."""
-    end, depth = _extent(data, start)
-    problem = "not closed" if end is None else ""
-    if end is not None and depth > DEPTH_MAX:
-        problem = f"nested deeper than {DEPTH_MAX} levels"
-    if end is not None and not problem:
+    end, problem = _extent(data, start), "not closed"
+    if end is not None:
         try:
-            return read_json(data[start:end].decode(), names_once=True), "", end
-        except UnicodeDecodeError:
-            problem = "not UTF-8"
+            return read_event(data[start:end]), "", end
         except Unreadable as error:
             problem = str(error)
     following = _NEXT.search(data, start + 1)
@@ -79,19 +69,18 @@ def _document(data: bytes, start: int) -> tuple[Any, str, int]:
     return None, problem, bound if end is None else min(end, bound)
 
 
-def _extent(data: bytes, start: int) -> tuple[int | None, int]:
-    """Where the document at `start` ends, None if it does not within the largest size, and how deep it is."""
-    depth = deepest = 0
+def _extent(data: bytes, start: int) -> int | None:
+    """Where the document at `start` ends, None if it does not within the largest size."""
+    depth = 0
     for token in _TOKEN.finditer(data, start, start + DOCUMENT_MAX):
         first = token[0][:1]
         if first == b'"':
             if not token[1]:
-                return None, deepest
+                return None
         elif first in b"{[":
             depth += 1
-            deepest = max(deepest, depth)
         else:
             depth -= 1
             if not depth:
-                return token.end(), deepest
-    return None, deepest
+                return token.end()
+    return None

@@ -80,10 +80,9 @@ class OneConnection(ReconnectingWebsocket):  # type: ignore[misc]  # the library
     async def _read_loop(self) -> None:
         detail = "connection closed by the venue"
         try:
-            async for frame in self.ws:
-                self._take(frame)
-                if self.ended is not None:
-                    break
+            while self.ended is None:
+                # as bytes: a text that is not UTF-8 would end the connection before anybody could say what it was
+                self._take(await self.ws.recv(decode=False))
         except asyncio.CancelledError:
             detail = "given up"
             if self.ended is None:  # nobody gave it up: the loop itself ends, and nobody will be there to say good-bye
@@ -99,7 +98,7 @@ class OneConnection(ReconnectingWebsocket):  # type: ignore[misc]  # the library
             finally:  # cancelled once more, as a dying loop does: no good-bye, but no open socket either
                 self.ws.transport.abort()
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: bytes) -> None:
         """Read one frame."""
         raise AssertionError("a subclass reads the frames")
 

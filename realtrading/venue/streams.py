@@ -6,6 +6,7 @@ The account's own events, and quotes. Each ends once, for whatever reason, and s
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,20 +16,24 @@ from typing import Any
 import attrs
 from binance.ws.streams import BinanceSocketManager
 
-from realtrading.domain.reports import StreamLost
+from realtrading.domain.reports import EventUnreadable, StreamLost
 from realtrading.domain.values import Quote
 from realtrading.errors import VenueUnknown
 
 from .answers import Answer, Failure
 from .client import RECV_WINDOW_MS, GatewayClient
-from .fields import Unreadable, positive, read_json, record, text, whole
+from .fields import Unreadable, positive, read_event, record, text, whole
 from .market_data import touch
-from .port import StreamReport
+from .port import StreamEnding, StreamReport
+from .salvage import orders_named, sample, text_of
 from .sockets import OneConnection
 from .translate import EndOfStream, Malformed, user_event
 
 LIFETIME_S = 23 * 3600.0
 """The venue cuts every connection at 24 h; ours are given up an hour before."""
+
+LOGGED_FIRST, LOGGED_THEN = 20, 1000
+"""Of what cannot be used the first pieces of a connection are logged, then one of so many; all are counted."""
 
 _log = logging.getLogger("realtrading.venue")
 
@@ -52,7 +57,9 @@ class UserStream:
         self._on_oddity = on_oddity
         self._age: asyncio.TimerHandle | None = None
         self._begun = False
+        self._unusable = 0
         client.ws_api.open_for(self._hear, self._ended)
+        client.ws_api.on_unreadable = self._unreadable
 
     @property
     def alive(self) -> bool:
@@ -79,24 +86,56 @@ class UserStream:
             return Answer(status=0, failure=Failure.LOST, message=self._client.ws_api.ended)
         # only from here on is there a generation whose end must be told
         self._begun = True
-        self._age = asyncio.get_running_loop().call_later(LIFETIME_S, self.end, "connection is older than 23 h")
+        self._age = asyncio.get_running_loop().call_later(LIFETIME_S, self._wane, "connection is older than 23 h")
         return answer
 
     def end(self, detail: str) -> None:
         """Give the generation up."""
         self._client.ws_api.end(detail)
 
+    def hand_over(self) -> None:
+        """End without a word about it: another generation is subscribed beside this one, so nothing is missed."""
+        self._begun = False
+        self.end("another generation took its place")
+
+    def _wane(self, detail: str) -> None:
+        if self._begun and self._client.ws_api.ended is None:
+            self._deliver(StreamEnding(generation=self._generation, detail=detail))
+
     def _hear(self, event: object) -> None:
         if self._client.ws_api.ended is not None:
             return
         heard = user_event(event, self._generation)
-        if isinstance(heard, EndOfStream):
+        if isinstance(heard, EndOfStream) and heard.soon and self._begun:
+            self._wane(f"the venue said {heard.detail}")
+        elif isinstance(heard, EndOfStream):
             self.end(f"the venue said {heard.detail}")
         elif isinstance(heard, Malformed):
             self._on_oddity("malformed_event")
-            _log.warning("user stream: %s cannot be used: %s", heard.what, heard.detail)
+            self._quarantine(heard.what, heard.detail, json.dumps(event))
         elif heard is not None:
             self._deliver(heard)
+
+    def _unreadable(self, detail: str, frame: bytes) -> None:
+        if self._client.ws_api.ended is None:
+            self._quarantine("frame", detail, text_of(frame))
+
+    def _quarantine(self, what: str, detail: str, told: str) -> None:
+        """Log a sample of what cannot be used, and have the orders that it may have been about looked at."""
+        self._unusable += 1
+        if self._unusable <= LOGGED_FIRST or not self._unusable % LOGGED_THEN:
+            _log.warning("user stream: %s cannot be used: %s (%d so far): %s", what, detail, self._unusable, sample(told))
+        if self._begun:
+            clients, numbers = orders_named(told)
+            self._deliver(
+                EventUnreadable(
+                    what=what,
+                    detail=detail,
+                    client_ids=clients,
+                    exchange_order_ids=numbers,
+                    generation=self._generation,
+                )
+            )
 
     def _ended(self, detail: str) -> None:
         if self._age is not None:
@@ -108,9 +147,9 @@ class UserStream:
 class _MarketSocket(OneConnection):
     """A combined market stream: every frame goes to `on_frame`."""
 
-    on_frame: Callable[[str | bytes], None]
+    on_frame: Callable[[bytes], None]
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: bytes) -> None:
         self.on_frame(frame)
 
 
@@ -201,9 +240,9 @@ class QuoteStream:
         if not self._over.done():
             self._over.set_result(detail)
 
-    def _hear(self, frame: str | bytes) -> None:
+    def _hear(self, frame: bytes) -> None:
         try:
-            message = record(read_json(frame))
+            message = record(read_event(frame))
             data = record(message.get("data", message), "data")
             if data.get("e") == "serverShutdown":
                 self._end("serverShutdown")

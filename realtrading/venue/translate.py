@@ -7,9 +7,11 @@ instead.
 from __future__ import annotations
 
 import decimal
+from collections.abc import Mapping
 
 import attrs
 
+from realtrading.domain.orders import STATE_OF_STATUS
 from realtrading.domain.reports import AccountReported, ExecutionReport, ExecutionReported, FlowReported, TradeReport
 from realtrading.domain.values import EXACT, ZERO
 
@@ -26,9 +28,10 @@ class Malformed:
 
 @attrs.frozen(kw_only=True)
 class EndOfStream:
-    """An event after which the venue sends no more on this connection."""
+    """An event after which the venue sends no more on this connection; `soon`: it still does, but not for long."""
 
     detail: str
+    soon: bool = False
 
 
 UserEvent = ExecutionReported | AccountReported | FlowReported | EndOfStream | Malformed | None
@@ -37,6 +40,17 @@ GRAIN = decimal.Decimal("0.00000001")
 """The venue keeps every amount to eight decimals."""
 
 _ENDS = {"eventStreamTerminated", "serverShutdown", "error"}
+_LIVES = frozenset({"NEW", "PENDING_NEW", "PARTIALLY_FILLED"})
+_STATUSES: Mapping[str, frozenset[str]] = {
+    "NEW": _LIVES,
+    "REPLACED": _LIVES,
+    "TRADE": frozenset({"PARTIALLY_FILLED", "FILLED"}),
+    "CANCELED": frozenset({"CANCELED", "PENDING_CANCEL"}),
+    "REJECTED": frozenset({"REJECTED"}),
+    "EXPIRED": frozenset({"EXPIRED", "EXPIRED_IN_MATCH"}),
+    "TRADE_PREVENTION": _LIVES | {"FILLED", "EXPIRED", "EXPIRED_IN_MATCH", "CANCELED"},
+}
+"""Execution type -> the statuses an order can have after it. A pair that is not here is asked about, not believed."""
 # money locked from outside stays the account's own, and lists are seen through the orders in them
 _NOT_OURS = {"listStatus", "externalLockUpdate"}
 
@@ -62,7 +76,8 @@ def user_event(event: object, generation: int) -> UserEvent:
                 generation=generation,
             )
         if kind in _ENDS:
-            return EndOfStream(detail=kind if kind != "error" else f"error {text(payload, 'type', '?')}")
+            detail = kind if kind != "error" else f"error {text(payload, 'type', '?')}"
+            return EndOfStream(detail=detail, soon=kind == "serverShutdown")
         return None if kind in _NOT_OURS else Malformed(what=kind, detail="an event of a kind nobody knows")
     except Unreadable as error:
         return Malformed(what=kind, detail=str(error))
@@ -74,11 +89,13 @@ def _account(payload: Payload, generation: int) -> AccountReported:
 
 
 def execution_from_event(payload: Payload) -> ExecutionReport:
-    """An executionReport.
+    """An executionReport whose fields agree with each other.
 
     A cancel or amend puts its own id into `c` and the order's into `C`; here the order's id wins.
     """
     trade = _trade_in_event(payload)
+    _check_words(payload)
+    _check_amounts(payload, trade)
     reason = text(payload, "eR", "") or text(payload, "r", "")
     return ExecutionReport(
         symbol=text(payload, "s"),
@@ -97,6 +114,31 @@ def execution_from_event(payload: Payload) -> ExecutionReport:
         venue_at=moment(payload, "T"),
         reason="" if reason == "NONE" else reason,
     )
+
+
+def _check_words(payload: Payload) -> None:
+    """Execution type and status are known, and the one can follow from the other."""
+    execution, status = text(payload, "x"), text(payload, "X")
+    if execution not in _STATUSES:
+        raise Unreadable("x is an execution type nobody knows")
+    if status not in STATE_OF_STATUS:
+        raise Unreadable("X is a status nobody knows")
+    if status not in _STATUSES[execution]:
+        raise Unreadable("x and X contradict each other")
+
+
+def _check_amounts(payload: Payload, trade: TradeReport | None) -> None:
+    """The cumulative amounts hold the trade's own, and no more than was asked for."""
+    executed, asked = unsigned(payload, "z"), unsigned(payload, "q")
+    if asked and executed > asked and not money(payload, "Q", ZERO):
+        raise Unreadable("z is more than q")
+    if trade is None:
+        return
+    if trade.quantity > executed or trade.quote_quantity > max(money(payload, "Z"), ZERO):
+        raise Unreadable("a trade is more than z and Z")
+    with decimal.localcontext(EXACT):
+        if abs(trade.price * trade.quantity - trade.quote_quantity) >= GRAIN:
+            raise Unreadable("Y is not l times L")
 
 
 def _trade_in_event(payload: Payload) -> TradeReport | None:

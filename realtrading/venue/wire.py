@@ -107,6 +107,13 @@ class Wire:
             self._spawn(self._life(self._held))
         return self._held
 
+    def _beside(self) -> Held:
+        """A fresh client while the present one, if there is any, goes on."""
+        standing, self._held = self._held, None
+        fresh = self._present()
+        self._held = standing if standing is not None else fresh
+        return fresh
+
     async def _life(self, held: Held) -> None:
         try:
             await held.live()
@@ -206,9 +213,16 @@ class Wire:
 
     # -- generations ------------------------------------------------------------------
 
-    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
-        """Replace client and stream by fresh ones. Raises `VenueRefused`, `VenueThrottled` or `VenueUnknown`."""
-        self._retire("given up for another generation")
+    async def connect(
+        self, generation: int, deliver: Callable[[StreamReport], None], *, beside: bool = False
+    ) -> None:
+        """Replace client and stream by fresh ones, `beside`: only once these are subscribed.
+
+        Raises `VenueRefused`, `VenueThrottled` or `VenueUnknown`; then the present ones stay only if they were beside.
+        """
+        beside = beside and self.alive
+        if not beside:
+            self._retire("given up for another generation")
         if self.closed:
             raise VenueRefused("This venue is closed.")
         silent_until = self.limits.silent_until()
@@ -216,16 +230,20 @@ class Wire:
             raise VenueThrottled(
                 f"Binance asked for silence until {silent_until:%H:%M:%S} UTC.", retry_at_ms=to_ms(silent_until)
             )
-        self.generation = generation
-        held = self._present()
+        if not beside:
+            self.generation = generation
+        held = self._beside()
+        standing = self._held
         stream = UserStream(held.client, generation, deliver, self.odd)
         began, opened = self._mono(), False
         try:
             answer = await _opened(stream)
             # while we waited somebody may have closed the venue or begun another generation
-            opened = answer.ok and self._held is held
+            opened = answer.ok and self._held is standing
         finally:
-            if not opened and self._held is held:
+            if not opened and standing is not held:
+                self._drop(held)
+            elif not opened and self._held is held:
                 self._retire("not connected")
         self.limits.note_answer(answer)
         self._tell(_SUBSCRIBE, "WS", answer, began)
@@ -234,7 +252,23 @@ class Wire:
             await asyncio.wait([self.measure_soon()])
         if not opened:
             self.refuse("connect to the user stream", answer)
-        self._stream = stream
+        if standing is not held:
+            self._hand_over(held)
+        self.generation, self._stream = generation, stream
+
+    def _hand_over(self, to: Held) -> None:
+        """The generation that was connected beside the present one takes its place, without a gap between them."""
+        before, self._held, stream, self._stream = self._held, to, self._stream, None
+        if stream is not None and stream.alive:  # one that ended meanwhile has told it
+            stream.hand_over()
+        if before is not None:
+            self._drop(before)
+
+    def _drop(self, held: Held) -> None:
+        """Have a client closed when its last answer is in."""
+        if held.is_ours:
+            self._retired.add(held)
+        held.retire()
 
     def refuse(self, what: str, why: Answer | ReadFailed) -> NoReturn:
         """Raise the error that names the culprit, in one sentence."""
@@ -253,11 +287,9 @@ class Wire:
         held, self._held, stream, self._stream = self._held, None, self._stream, None
         if held is None:
             return
-        if held.is_ours:
-            self._retired.add(held)
-            if stream is not None:
-                stream.end(detail)
-        held.retire()
+        if held.is_ours and stream is not None:
+            stream.end(detail)
+        self._drop(held)
 
     async def close(self) -> None:
         """End everything; requests still on their way end as unknown. Idempotent; leaves no task and no socket."""

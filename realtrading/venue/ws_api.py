@@ -12,7 +12,7 @@ from typing import Any
 from binance.ws.websocket_api import WebsocketAPI
 
 from .answers import Answer, Failure, error_of
-from .fields import Unreadable, read_json
+from .fields import Unreadable, read_event, record
 from .limits import Limits
 from .sockets import OneConnection
 
@@ -24,7 +24,8 @@ class GatewayWsApi(OneConnection, WebsocketAPI):  # type: ignore[misc]  # the li
     """One connection of one generation. `request` never raises for the venue's sake; it returns an `Answer`.
 
     Events that come before their subscription's answer was handled are kept and delivered first (in the library they
-    are lost on CPython 3.12 and later). `on_oddity(kind)` counts what nobody asked for.
+    are lost on CPython 3.12 and later). `on_oddity(kind)` counts what nobody asked for;
+    `on_unreadable(why, frame)` hears of each frame that cannot be read.
     """
 
     def __init__(self, url: str, *, limits: Limits, on_oddity: Callable[[str], None]) -> None:
@@ -34,6 +35,7 @@ class GatewayWsApi(OneConnection, WebsocketAPI):  # type: ignore[misc]  # the li
         self._sinks: dict[int, Callable[[object], None]] = {}
         self._early: dict[int, list[object]] = {}
         self._connection_wide: Callable[[object], None] = lambda event: None
+        self.on_unreadable: Callable[[str, bytes], None] = lambda detail, frame: None
         self.watch(lambda detail: None)
 
     def open_for(self, on_event: Callable[[object], None], on_end: Callable[[str], None]) -> None:
@@ -68,14 +70,14 @@ class GatewayWsApi(OneConnection, WebsocketAPI):  # type: ignore[misc]  # the li
                 future.set_result(Answer(status=0, failure=Failure.LOST, message="connection ended"))
         super().end(detail)
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: bytes) -> None:
         try:
-            message = read_json(frame)
-        except Unreadable:
-            message = None
-        if not isinstance(message, dict):
+            message = record(read_event(frame), "the frame")
+        except Unreadable as error:
             self._on_oddity("malformed_frame")
-        elif "event" in message:
+            self.on_unreadable(str(error), frame)
+            return
+        if "event" in message:
             self._event(message.get("subscriptionId"), message["event"])
         elif "id" in message and "status" in message:
             self._reply(message)
@@ -95,7 +97,7 @@ class GatewayWsApi(OneConnection, WebsocketAPI):  # type: ignore[misc]  # the li
             if len(early) > EARLY_EVENTS_MAX:
                 self.end(f"more than {EARLY_EVENTS_MAX} events before the subscription's answer")
 
-    def _reply(self, message: dict[str, Any]) -> None:
+    def _reply(self, message: Mapping[str, Any]) -> None:
         self._limits.note_counts(message.get("rateLimits"))
         answer = _answer_in(message)
         self._limits.note_answer(answer)

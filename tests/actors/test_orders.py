@@ -246,11 +246,11 @@ def test_the_same_fill_over_three_roads_is_one_fill(bench: Bench) -> None:
     assert len(bench.row("orders", ID).fills) == 1
 
 
-def test_a_gap_between_executed_and_fills_is_asked_about(bench: Bench) -> None:
-    """The venue says 1 executed, we know trades over 0.4: the missing ones are fetched."""
-    placed(bench)
+def test_a_gap_that_the_exchange_answers_is_asked_about(bench: Bench) -> None:
+    """An answer says 1 executed, we know trades over 0.4: the missing ones are fetched."""
+    submitted(bench)
 
-    said = bench.tell(ExecutionReported(report=a_report("FILLED", "1", a_trade(1, "0.4")), generation=1))
+    said = bench.tell(PlacementAcknowledged(id=ID, report=a_report("FILLED", "1", a_trade(1, "0.4")), latency_s=0.1))
 
     assert one(said, QueryOrder).id == ID
     assert bench.row("orders", ID).missing_quantity == D("0.6")

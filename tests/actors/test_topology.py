@@ -28,8 +28,8 @@ ANYTHING = {"journal", "feed"}
 
 UNDERSTOOD: dict[str, set[type]] = {
     "gateway": {commands.PlaceOrder, commands.PlaceCancel, events.InstanceSuperseded},
-    "lookup": {commands.QueryOrder, commands.TakeSnapshot},
-    "user_stream": {commands.CloseVenue},
+    "lookup": {commands.QueryOrder, commands.TakeSnapshot, commands.ListOpenOrders},
+    "user_stream": {commands.CloseVenue, commands.EndGeneration},
     "market_stream": set(),
     STRATEGY.name: {
         commands.StopStrategies, reports.RulesReported, reports.QuotesMoved, events.OrdersStated, events.PositionsStated,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from realtrading.__main__ import call
 from realtrading.doors.replay_events import replay
 from realtrading.doors.replay_pages import as_object
-from realtrading.venue.recording import DOCUMENT_MAX, documents
+from realtrading.venue.fields import DOCUMENT_MAX
+from realtrading.venue.recording import documents
 
 Event = dict[str, Any]
 T0 = 1_700_000_000_000
@@ -292,7 +293,7 @@ def test_rubbish_costs_only_itself(name: str) -> None:
 
 def test_what_was_told_differently_before_is_not_booked() -> None:
     """A trade id with other amounts, and an order with the other side, are quarantined; the first telling stands."""
-    other = LIMIT_FILLED[1] | {"l": "0.00100000"}
+    other = LIMIT_FILLED[1] | {"l": "0.00100000", "Y": "60.00000000"}
     found = told(lines(wrapped([*LIMIT_FILLED, other, LIMIT_FILLED[0] | {"S": "SELL"}])))
     assert found["orders"] == [one_order(lines(wrapped(LIMIT_FILLED)))]
     assert [one["problem"] for one in found["quarantine"]] == [

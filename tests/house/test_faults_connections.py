@@ -15,6 +15,7 @@ from house.kit import SYMBOL, dripper
 from realtrading.domain.events import BreakerChanged
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reports import MarketStreamLost, StreamLost
+from realtrading.venue import streams
 from waiting import wait_until
 
 Ending = Callable[[Stand], object]
@@ -23,7 +24,6 @@ ENDINGS: dict[str, Ending] = {
     "cut": lambda stand: stand.judge.call("cut", streams="user", close_frame=False),
     "cut-with-close-frame": lambda stand: stand.judge.call("cut", streams="user", close_frame=True),
     "cut-all": lambda stand: stand.judge.call("cut", streams="all"),
-    "serverShutdown": lambda stand: stand.judge.call("shutdown_notice", now=True),
     "eventStreamTerminated": lambda stand: stand.judge.call(
         "frame", frame={"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
     ),
@@ -49,6 +49,38 @@ def test_a_stream_that_ends_amid_fills_is_replaced_and_the_gap_is_filled(ending:
     assert len(stand.ear.of(StreamLost)) == 1, "one end is told once"
     assert stand.healed().clean
     stand.trades_on()
+
+
+@pytest.mark.parametrize("why", ["serverShutdown", "old age"])
+def test_an_end_that_was_foreseen_costs_nothing(why: str, stand_at: Stands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next generation is subscribed before the last one ends: orders go out all the time, what is told on both is
+    booked once, and nothing is ever shut."""
+    if why == "old age":
+        monkeypatch.setattr(streams, "LIFETIME_S", 0.7)
+    stand = stand_at()
+    ticket = stand.touching()
+    began, paid = stand.generation, 0
+    if why == "serverShutdown":
+        stand.judge.call("shutdown_notice", now=True)
+
+    def replaced() -> bool:
+        nonlocal paid
+        stand.trades_on()
+        stand.judge.call("deposit", asset="DUST", amount="1")
+        paid += 1
+        stand.step()
+        return stand.generation > began + (why == "old age")
+
+    wait_until(replaced, 20, "another generation")
+    monkeypatch.undo()
+    stand.step_until(ticket, "FILLED")
+    stand.until(ticket, OrderState.FILLED)
+    wait_until(lambda: stand.engine.balances.get("DUST") == paid, 5, "every deposit once")
+    wait_until(lambda: stand.judge.call("state")["user_subscriptions"] == 1, 5, "the old connection is closed")
+    assert stand.ear.of(StreamLost) == []
+    assert stand.causes() == set()
+    stand.judge.call("withdraw", asset="DUST", amount=str(paid))
+    assert stand.healed().clean
 
 
 def test_nothing_new_passes_while_the_stream_is_gone_but_exits_and_cancels_do(stand_at: Stands) -> None:

@@ -18,17 +18,27 @@ from realtrading.actors.gateway import GatewayActor
 from realtrading.actors.lookup import LookupActor
 from realtrading.actors.streams import MarketStreamActor, UserStreamActor
 from realtrading.clock import clock
-from realtrading.domain.commands import CloseVenue, PlaceCancel, PlaceOrder, QueryOrder, TakeSnapshot
+from realtrading.domain.commands import (
+    CloseVenue,
+    EndGeneration,
+    ListOpenOrders,
+    PlaceCancel,
+    PlaceOrder,
+    QueryOrder,
+    TakeSnapshot,
+)
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
     AccountReported,
     CancelAnswered,
     ClockMeasured,
+    EventUnreadable,
     ExecutionReported,
     LookupFailed,
     MarketStreamConnected,
     MarketStreamLost,
+    OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
     PlacementRefused,
@@ -52,7 +62,7 @@ from waiting import wait_until
 TOLD = (
     PlacementAcknowledged, PlacementRefused, PlacementUnknown, CancelAnswered, OrderLookedUp, LookupFailed, SnapshotTaken,
     StreamConnected, StreamLost, ClockMeasured, RulesReported, ExecutionReported, AccountReported, MarketStreamConnected,
-    MarketStreamLost, QuotesMoved, VenueClosed,
+    MarketStreamLost, QuotesMoved, VenueClosed, OpenOrdersListed, EventUnreadable,
 )  # fmt: skip
 """Everything that hands report."""
 
@@ -70,6 +80,7 @@ class ScriptedVenue:
         self.slow = threading.Event()
         self.go = threading.Event()
         self.refusals: list[Exception] = []
+        self.beside: list[tuple[int, bool]] = []
         self.generations: dict[int, Callable[[StreamReport], None]] = {}
         self.offset_s = 0.1
         self.watches: list[tuple[asyncio.Future[None], Callable[[Quote], None]]] = []
@@ -79,8 +90,9 @@ class ScriptedVenue:
         if self.slow.is_set():
             await asyncio.get_running_loop().run_in_executor(None, self.go.wait, 10)
 
-    async def connect(self, generation: int, deliver: Callable[[StreamReport], None]) -> None:
+    async def connect(self, generation: int, deliver: Callable[[StreamReport], None], *, beside: bool = False) -> None:
         self.loop = asyncio.get_running_loop()
+        self.beside.append((generation, beside))
         if self.refusals:
             raise self.refusals.pop(0)
         self.generations[generation] = deliver
@@ -116,6 +128,10 @@ class ScriptedVenue:
         self.asked.append(f"query {command.id}")
         await self._take_time()
         return LookupFailed(subject=command.id, detail="as scripted")
+
+    async def list_open(self, command: ListOpenOrders) -> OpenOrdersListed | LookupFailed:
+        self.asked.append(f"open orders {command.symbol}")
+        return OpenOrdersListed(symbol=command.symbol, orders=(), asked_at=clock().utc)
 
     async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
         self.asked.append(f"snapshot {command.token}")
@@ -200,7 +216,10 @@ def hands(*names: str) -> Iterator[Stage]:
     rows += [ActorSpec(name, make, "wire", retry_letter=False, tick_s=0.05) for name, make in makers.items()]
     first = {"observer": "observer"}.get(names[0], "gateway")
     routes: dict[type, tuple[Any, ...]] = dict.fromkeys(TOLD, ("ear",))
-    wanted = {PlaceOrder: first, PlaceCancel: first, QueryOrder: "lookup", TakeSnapshot: "lookup", CloseVenue: "user_stream"}
+    wanted = {
+        PlaceOrder: first, PlaceCancel: first, QueryOrder: "lookup", TakeSnapshot: "lookup", ListOpenOrders: "lookup",
+        CloseVenue: "user_stream", EndGeneration: "user_stream",
+    }  # fmt: skip
     routes |= {kind: (name,) for kind, name in wanted.items() if name in names}
     aside: dict[str, Callable[[Any], Iterable[object]]] = {
         "gateway": lambda message: gateway.set_aside(message, house.mailbox("gateway").memory),

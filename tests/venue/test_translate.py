@@ -102,12 +102,50 @@ def test_self_trade_prevention_is_no_trade(shared_dir: Path) -> None:
         assert report_of(shared_dir, f"derived/{path.stem}").trades == ()
 
 
-def test_unknown_status_stays_as_it_is(shared_dir: Path) -> None:
-    """A word nobody has heard of reaches the keeper, who then asks."""
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"X": "FROBNICATED"}, "X is a status nobody knows"),
+        ({"x": "FROB"}, "x is an execution type nobody knows"),
+        ({"x": "CANCELED"}, "x and X contradict each other"),
+        ({"X": "FILLED"}, "x and X contradict each other"),
+        ({"z": "1000"}, "z is more than q"),
+    ],
+    ids=repr,
+)
+def test_a_report_that_contradicts_itself_or_what_we_know_is_not_read(
+    shared_dir: Path, change: dict[str, Any], detail: str
+) -> None:
+    """A word nobody has heard of, or fields that cannot all be true: the order has to be asked about instead."""
     event = load(shared_dir, "user_stream/derived/executionReport.NEW.json")["event"]
-    heard = user_event(event | {"X": "FROBNICATED", "x": "FROB", "somethingNew": {"a": 1}}, 1)
-    assert isinstance(heard, ExecutionReported)
-    assert heard.report.status == "FROBNICATED"
+    assert isinstance(user_event(event | {"somethingNew": {"a": 1}}, 1), ExecutionReported)
+    assert user_event(event | change, 1) == Malformed(what="executionReport", detail=detail)
+
+
+TRADED = {"x": "TRADE", "X": "PARTIALLY_FILLED", "t": 5, "l": "0.001", "L": "60000.01", "Y": "60.00001", "z": "0.001",
+          "Z": "60.00001", "q": "0.002", "n": "0", "N": "BNB"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"l": "0.002"}, "a trade is more than z and Z"),
+        ({"l": "0.0005"}, "Y is not l times L"),
+        ({"Z": "59"}, "a trade is more than z and Z"),
+        ({"Y": "60.00002", "Z": "61"}, "Y is not l times L"),
+        ({"L": "6000.01"}, "Y is not l times L"),
+        ({"z": "0.0005"}, "a trade is more than z and Z"),
+        ({"t": -1}, "a trade without id or quantity"),
+        ({"l": "0"}, "a trade without id or quantity"),
+    ],
+    ids=repr,
+)
+def test_a_trade_whose_amounts_do_not_agree_is_not_read(shared_dir: Path, change: dict[str, Any], detail: str) -> None:
+    """Price times quantity is the quote amount, and both are within the cumulative ones."""
+    event = load(shared_dir, "user_stream/derived/executionReport.NEW.json")["event"] | TRADED
+    assert isinstance(user_event(event, 1), ExecutionReported)
+    assert isinstance(user_event(event | {"L": "60000.013", "Y": "60.000013", "Z": "60.000013"}, 1), ExecutionReported)
+    assert user_event(event | change, 1) == Malformed(what="executionReport", detail=detail)
 
 
 def test_money_moving_without_a_trade(shared_dir: Path) -> None:
@@ -120,8 +158,9 @@ def test_money_moving_without_a_trade(shared_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["eventStreamTerminated", "serverShutdown"])
 def test_the_ends_of_a_stream(shared_dir: Path, name: str) -> None:
-    """Both announcements mean: nothing more comes on this connection."""
-    assert user_event(load(shared_dir, f"user_stream/{name}.json")["event"], 1) == EndOfStream(detail=name)
+    """Nothing more comes on this connection: at once, or soon."""
+    told = user_event(load(shared_dir, f"user_stream/{name}.json")["event"], 1)
+    assert told == EndOfStream(detail=name, soon=name == "serverShutdown")
 
 
 BROKEN: list[dict[str, Any]] = [

@@ -12,13 +12,16 @@ from aiohttp import web
 
 from realtrading.domain.reports import (
     AccountReported,
+    EventUnreadable,
     ExecutionReported,
     PlacementAcknowledged,
     PlacementRefused,
+    PlacementUnknown,
     StreamLost,
 )
 from realtrading.errors import VenueRefused, VenueThrottled, VenueUnknown
 from realtrading.venue import sockets, streams
+from realtrading.venue.port import StreamEnding
 from venue.loopback import KEY, SECRET, Heard, Loopback, Stage, full_answer, order, run, stage, until
 
 SHUTDOWN = {"e": "serverShutdown", "E": 1770123456789}
@@ -103,10 +106,6 @@ async def _too_large(on: Stage) -> None:
     await on.exchange.say(" " * (17 * 1024 * 1024))
 
 
-async def _bad_utf8(on: Stage) -> None:
-    await on.exchange.sockets[-1]._writer.send_frame(b"\xff\xfe", 1)  # type: ignore[union-attr]
-
-
 async def _another(on: Stage) -> None:
     await on.venue.connect(2, Heard())
 
@@ -116,7 +115,7 @@ async def _closed(on: Stage) -> None:
 
 
 ENDS = [
-    _cut, _close, _terminated, _shutdown, _bare_shutdown, _error_event, _revoked, _too_large, _bad_utf8, _another, _closed,
+    _cut, _close, _terminated, _error_event, _revoked, _too_large, _another, _closed,
 ]  # fmt: skip
 
 
@@ -153,7 +152,7 @@ def test_nothing_is_placed_after_the_loss() -> None:
         async with stage() as on:
             on.exchange.answer("POST", "order", full_answer())
             assert isinstance(await on.venue.place(order()), PlacementAcknowledged)
-            await _shutdown(on)
+            await _terminated(on)
             await until(lambda: on.heard.of(StreamLost), "the loss")
             assert isinstance(await on.venue.place(order()), PlacementRefused)
             assert on.exchange.count("POST", "order") == 1
@@ -179,7 +178,8 @@ def test_answers_nobody_waits_for_are_counted_and_the_stream_lives() -> None:
 BROKEN_FRAMES = [
     "", "x", "[]", "3", "null", '{"a": NaN}', '{"subscriptionId": 0, "event": null}', '{"subscriptionId": 0, "event": []}',
     '{"subscriptionId": true, "event": {"e": 5}}', '{"event": 3}', "{}", '{"id": null}', "[" * 100_000, '{"e": "news"}',
-    '{"subscriptionId": 0, "event": {"e": "executionReport", "q": 1e400}}', "9" * 10_000,
+    '{"subscriptionId": 0, "event": {"e": "executionReport", "q": 1e400}}', "9" * 10_000, " " * 10_000_000,
+    '{"subscriptionId": 0, "event": {"e": "balanceUpdate", "a": "BTC", "d": "1", "d": "2", "T": 1}}',
 ]  # fmt: skip
 
 
@@ -191,28 +191,60 @@ def test_broken_frames_are_counted_and_the_stream_lives() -> None:
             for frame in BROKEN_FRAMES:
                 await on.exchange.say(frame)
             await on.exchange.sockets[-1].send_bytes(b"\x00\x01")
+            await on.exchange.sockets[-1]._writer.send_frame(b"\xff\xfe", 1)  # type: ignore[union-attr]
             await on.exchange.event(position(1))
             await until(lambda: numbers(on.heard) == [1], "the event after them")
             counted = on.venue.gauges.oddities
             assert set(counted) == {"malformed_frame", "malformed_event"}
-            assert sum(counted.values()) == len(BROKEN_FRAMES) + 1
-            assert on.heard.reports == on.heard.of(AccountReported)
+            assert sum(counted.values()) == len(BROKEN_FRAMES) + 2
+            assert len(on.heard.of(EventUnreadable)) == len(BROKEN_FRAMES) + 2
+            assert len(on.heard.reports) == len(BROKEN_FRAMES) + 3
 
     run(scenario())
 
 
-def test_a_broken_report_is_logged_without_its_contents(caplog: pytest.LogCaptureFixture) -> None:
-    """The log names the kind and the field, never an amount or an id."""
+def test_a_broken_report_is_logged_as_a_short_sample_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the kind, the field, and how it began; no key or signature; and no flood of it."""
 
     async def scenario() -> None:
         async with stage() as on:
-            await on.exchange.event({"e": "executionReport", "c": "private-id", "q": "NaN", "p": "64000.5"})
-            await until(lambda: on.venue.gauges.oddities, "the count")
+            broken = {"e": "executionReport", "c": "an-id", "q": "NaN", "apiKey": KEY, "x": "a" * 64, "long": "z" * 1000}
+            for _ in range(50):
+                await on.exchange.event(broken)
+            await until(lambda: on.venue.gauges.oddities == {"malformed_event": 50}, "the count")
 
     run(scenario())
-    assert "executionReport" in caplog.text
-    assert "private-id" not in caplog.text
-    assert "64000" not in caplog.text
+    told = [each.getMessage() for each in caplog.records if "cannot be used" in each.getMessage()]
+    assert len(told) == streams.LOGGED_FIRST
+    assert "executionReport" in told[0]
+    assert "an-id" in told[0]
+    assert KEY not in caplog.text
+    assert "a" * 64 not in caplog.text
+    assert all(len(each) < 400 for each in told)
+
+
+NAMING = [
+    ('{"subscriptionId":0,"event":{"e":"executionReport","c":"rt_1_demo_n1","q":NaN', ("rt_1_demo_n1",), ()),
+    ('{"event":{"e":"executionReport","i":28,"i":29,"C":"rt_1_demo_n1","c":"x"},"subscriptionId":0}',
+     ("rt_1_demo_n1", "x"), (28, 29)),
+    ('{"subscriptionId":0,"event":{"e":"executionReport","c":"rt_1_demo_n1","i":28,"z":"1e400"}}', ("rt_1_demo_n1",), (28,)),
+    ('{"subscriptionId":0,"event":{"e":"balanceUpdate","a":"BTC"}}', (), ()),
+    ("not even JSON", (), ()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("frame", "clients", "numbers"), NAMING, ids=["torn", "doubled", "endless", "no order", "noise"])
+def test_what_an_unreadable_event_names_is_told(frame: str, clients: tuple[str, ...], numbers: tuple[int, ...]) -> None:
+    """Whatever is wrong with it, the ids that stand in it are handed on, so that these orders can be asked about."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            await on.exchange.say(frame)
+            await until(lambda: on.heard.reports, "the report")
+            [told] = on.heard.of(EventUnreadable)
+            assert (told.client_ids, told.exchange_order_ids, told.generation) == (clients, numbers, 1)
+
+    run(scenario())
 
 
 def test_the_counts_in_answers_reach_the_gauges() -> None:
@@ -244,15 +276,102 @@ def test_a_line_that_went_dead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     run(scenario())
 
 
-def test_an_old_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour before the venue would cut it, the generation ends by our own hand."""
+def test_an_old_connection_wants_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour before the venue would cut it, the generation says so, once, and goes on."""
     assert streams.LIFETIME_S == 23 * 3600
     monkeypatch.setattr(streams, "LIFETIME_S", 0.05)
 
     async def scenario() -> None:
         async with stage() as on:
+            await until(lambda: on.heard.reports, "the wish")
+            await on.exchange.event(position(1))
+            await until(lambda: numbers(on.heard) == [1], "the event after it")
+            [ending] = on.heard.of(StreamEnding)
+            assert (ending.generation, "23 h" in ending.detail) == (1, True)
+            assert on.heard.of(StreamLost) == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("say", [_shutdown, _bare_shutdown], ids=["enveloped", "bare"])
+def test_an_announced_shutdown_wants_another_connection(say: Callable[[Stage], Awaitable[None]]) -> None:
+    """The venue may go on for minutes after `serverShutdown`: what it says until then is heard, orders still go out."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.answer("POST", "order", full_answer())
+            await say(on)
+            await until(lambda: on.heard.of(StreamEnding), "the wish")
+            await on.exchange.event(position(1))
+            await until(lambda: numbers(on.heard) == [1], "the event after it")
+            assert isinstance(await on.venue.place(order()), PlacementAcknowledged)
+            on.exchange.cut()
             await until(lambda: on.heard.of(StreamLost), "the loss")
-            assert "23 h" in on.heard.of(StreamLost)[0].detail
+
+    run(scenario())
+
+
+def test_a_generation_beside_another_takes_over_without_a_gap() -> None:
+    """Events come on both from the moment both are subscribed; the old one then ends without a word, and its answers
+    on the way still arrive."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            again, answered = Heard(), asyncio.Event()
+
+            async def slow(request: web.Request) -> web.StreamResponse:
+                await answered.wait()
+                return web.json_response(full_answer())
+
+            on.exchange.do("POST", "order", slow)
+            placing = asyncio.create_task(on.venue.place(order()))
+            await until(lambda: on.exchange.count("POST", "order"), "the order is on its way")
+            await on.exchange.event(position(1))
+            on.exchange.before_reply = [enveloped(position(2))]
+            await on.venue.connect(2, again, beside=True)
+            await on.exchange.event(position(3))
+            await until(lambda: numbers(again) == [2, 3], "the new one's events")
+            assert numbers(on.heard) == [1]
+            assert on.heard.of(StreamLost) == []
+            answered.set()
+            assert isinstance(await placing, PlacementAcknowledged)
+            await until(lambda: on.exchange.sockets[0].closed, "the old connection is closed")
+            assert isinstance(await on.venue.place(order(2)), PlacementUnknown), "the scripted answer is about the first"
+
+    run(scenario())
+
+
+def test_a_generation_that_cannot_be_had_beside_leaves_the_present_one() -> None:
+    """Refused, the new one leaves nothing behind; the old one goes on hearing and placing."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.answer("POST", "order", full_answer())
+            on.exchange.subscribe_reply = {"status": 500, "error": {"code": -1000, "msg": "x"}}
+            with pytest.raises(VenueUnknown):
+                await on.venue.connect(2, Heard(), beside=True)
+            await until(lambda: on.exchange.sockets[1].closed, "the new connection is closed")
+            await on.exchange.sockets[0].send_str(enveloped(position(5)))
+            await until(lambda: numbers(on.heard) == [5], "the old one's event")
+            assert isinstance(await on.venue.place(order()), PlacementAcknowledged)
+            assert on.heard.of(StreamLost) == []
+
+    run(scenario())
+
+
+def test_a_generation_that_dies_while_the_next_is_connected_beside_it_is_lost() -> None:
+    """Then there was a gap, and it is told."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            reply, on.exchange.subscribe_reply = on.exchange.subscribe_reply, None
+            connecting = asyncio.create_task(on.venue.connect(2, Heard(), beside=True))
+            await until(lambda: len(on.exchange.said) == 2, "the second subscription")
+            await on.exchange.sockets[0].close()
+            await until(lambda: on.heard.of(StreamLost), "the loss")
+            await on.exchange.sockets[1].send_str(json.dumps({"id": on.exchange.said[1]["id"], **(reply or {})}))
+            await connecting
+            assert [each.generation for each in on.heard.of(StreamLost)] == [1]
 
     run(scenario())
 
