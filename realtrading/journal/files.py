@@ -63,8 +63,11 @@ def examine(path: Path) -> None:
     require_file(path)
     if not os.access(path, os.R_OK | os.W_OK):
         raise _bad(f"journal {path} cannot be read and written: permission denied")
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError as error:
+        raise _bad(f"journal {path} cannot be read: {error.strerror}") from error
     if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
         raise _no_database(path)
     # where SQLite's file format has application_id and user_version
