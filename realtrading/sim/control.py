@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 from aiohttp import web
 
 from .errors import BinanceError
@@ -37,6 +38,7 @@ class Control:
             "/sim/requests": self._requests,
             "/sim/faults": lambda given: {"faults": self._floor.faults.describe()},
             "/sim/limits": lambda given: self._limits({}),
+            "/sim/key": lambda given: self._key({}),
         }
         writes: dict[str, Handler] = {
             "/sim/step": self._step,
@@ -53,6 +55,7 @@ class Control:
             "/sim/lies": self._lies,
             "/sim/faults": self._add_fault,
             "/sim/limits": self._limits,
+            "/sim/key": self._key,
             "/sim/cut": self._cut,
             "/sim/silence": self._silence,
             "/sim/shutdown_notice": self._shutdown_notice,
@@ -151,6 +154,12 @@ class Control:
             limits.reset()
         return {"rateLimits": limits.settings.exchange_info(), "ban_after": limits.settings.ban_after,
                 "ban_ms": limits.settings.ban_ms}  # fmt: skip
+
+    def _key(self, given: Json) -> Json:
+        """Give the API key rights, or take them: {"enableWithdrawals": true, …}."""
+        desk = self._floor.desk
+        desk.rights = desk.rights.changed(given)
+        return attrs.asdict(desk.rights)
 
     def _cut(self, given: Json) -> Json:
         return {"cut": self._floor.cut(_streams(given), close_frame=given.get("close_frame") is True)}

@@ -93,7 +93,7 @@ class Core:
         order.executed += qty
         order.quote_done += quote
         order.updated_ms = now_ms
-        order.status = "FILLED" if order.executed == order.qty else "PARTIALLY_FILLED"
+        order.status = "PARTIALLY_FILLED" if order.remaining else "FILLED"
         self._pay(pair, order, qty, quote)
         fee, asset = self._charge(pair, order, price, qty, quote, is_maker=is_maker)
         fill = Fill(
@@ -184,11 +184,15 @@ class Core:
         self.end(pair, order, "EXPIRED", now_ms)
         self.report(pair, order, "EXPIRED", now_ms)["eR"] = reason
 
-    def prevent(self, pair: Pair, order: Order, match: Prevention, now_ms: int) -> None:
-        """End an order because it would have traded with its own account, and report it."""
+    def prevent(self, pair: Pair, order: Order, match: Prevention, qty: Decimal, now_ms: int) -> None:
+        """Take `qty` from an order that would have traded with its own account, end it when nothing is left; report it."""
         order.prevented_match_id = match.match_id
-        order.prevented_qty += order.remaining
-        self.end(pair, order, "EXPIRED_IN_MATCH", now_ms)
+        order.prevented_qty += qty
+        order.updated_ms = now_ms
+        if not order.remaining:
+            self.end(pair, order, "EXPIRED_IN_MATCH", now_ms)
+        elif not order.is_buy or order.price:
+            self.lock(pair, order, reserve(order.price, order.remaining) if order.is_buy else order.remaining)
         events.add_prevention(self.report(pair, order, "TRADE_PREVENTION", now_ms), order, match)
 
     def _release(self, pair: Pair, order: Order) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 from .clock import Pace, SimClock
 from .exchange import Exchange
 from .faults import Fault, FaultBook
+from .key_rights import KeyRights
 from .ledger import HOUSE
 from .limits import Limits
 from .market import Market
 from .market_streams import MarketStreams
+from .operations import Desk
 from .orders import Fill
 from .request_log import RequestLog
 from .user_streams import UserStreams
@@ -39,12 +41,17 @@ class Floor:
         self.tape_moves = tape_moves
         self.clock = clock
         self.uid = uid
-        self.limits = Limits()
+        self.desk = Desk(exchange, Limits(), KeyRights())
         self.faults = FaultBook()
         self.log = RequestLog()
         self.user_streams = UserStreams(clock, self.faults)
         self.market_streams = MarketStreams(exchange, clock)
         self.internal_errors: list[str] = []
+
+    @property
+    def limits(self) -> Limits:
+        """What every client has used of its limits."""
+        return self.desk.limits
 
     def settle(self) -> None:
         """Pass on all that happened on the exchange since the last call."""

@@ -25,6 +25,9 @@ _DEFAULT_ERRORS = {
     503: (-1008, "Server is currently overloaded with other requests. Please try again in a few minutes."),
     504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
 }
+TRADING = frozenset({"place", "place_list", "test", "cancel", "cancel_all", "cancel_list", "replace", "amend"})
+"""Kinds of requests that need the right to trade."""
+
 _NAMED_BY = {"place": "newClientOrderId", "replace": "newClientOrderId", "place_list": "listClientOrderId"}
 """Kind of request -> the parameter that names the order it is about, where that is not origClientOrderId."""
 
@@ -178,6 +181,8 @@ class Gate:
             if call.problem is not None:
                 raise call.problem
             owner = self.authenticate(call) if operation.signed else None
+            if operation.signed:
+                self._desk.rights.check(trades=operation.kind in TRADING)
             entry.uid = owner.uid if owner else None
             body = self._perform(operation, owner, call.params, entry, now_ms)
             entry.executed = True

@@ -129,24 +129,30 @@ class Matcher:
             self.core.events.append(("market", symbol, {"kind": "aggTrade", "data": events.agg_trade(symbol, agg)}))
 
     def _prevent(self, pair: Pair, taker: Order, maker: Order, now_ms: int) -> None:
-        ends_taker = taker.stp in ("EXPIRE_TAKER", "EXPIRE_BOTH")
-        ends_maker = taker.stp in ("EXPIRE_MAKER", "EXPIRE_BOTH")
+        lost: dict[str, tuple[Decimal | None, Decimal | None]] = {
+            "EXPIRE_TAKER": (taker.remaining, None),
+            "EXPIRE_MAKER": (None, maker.remaining),
+            "EXPIRE_BOTH": (taker.remaining, maker.remaining),
+        }
+        both = min(taker.remaining, maker.remaining)  # DECREMENT, and TRANSFER inside one account
+        taker_qty, maker_qty = lost.get(taker.stp, (both, both))
         match = Prevention(
             match_id=pair.take_match_id(),
             taker_order_id=taker.order_id,
             maker_order_id=maker.order_id,
             mode=taker.stp,
             price=maker.price,
-            taker_qty=taker.remaining if ends_taker else None,
-            maker_qty=maker.remaining if ends_maker else None,
+            taker_qty=taker_qty,
+            maker_qty=maker_qty,
             time_ms=now_ms,
         )
         taker.preventions.append(match)
-        if ends_maker:
-            pair.book.own(buy=maker.is_buy).remove(maker)
-            self.core.prevent(pair, maker, match, now_ms)
-        if ends_taker:
-            self.core.prevent(pair, taker, match, now_ms)
+        if maker_qty is not None:
+            self.core.prevent(pair, maker, match, maker_qty, now_ms)
+            if not maker.is_live:
+                pair.book.own(buy=maker.is_buy).remove(maker)
+        if taker_qty is not None:
+            self.core.prevent(pair, taker, match, taker_qty, now_ms)
 
 
 def _crosses(taker: Order, price: Decimal) -> bool:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from .errors import BinanceError, ReplaceFailed, illegal_chars, mandatory_missing
 from .exchange import Exchange
+from .key_rights import KeyRights
 from .limits import Limits
 from .params import SYMBOL, Params
 
@@ -21,12 +22,13 @@ _TICKER_WEIGHTS = ((20, 2), (100, 40))
 Raw = Mapping[str, str]
 
 
-@frozen
+@define
 class Desk:
-    """What operations work on."""
+    """What operations work on. `rights` are those of the one API key there is."""
 
     exchange: Exchange
     limits: Limits
+    rights: KeyRights
 
 
 Weight = Callable[[Raw], int]

@@ -35,7 +35,7 @@ class Fill:
 
 @attrs.frozen(kw_only=True)
 class Prevention:
-    """One match that self-trade prevention stopped. A quantity is None when that side was not expired."""
+    """One match that self-trade prevention stopped. A quantity is what that side lost, None when it lost nothing."""
 
     match_id: int
     taker_order_id: int
@@ -134,8 +134,8 @@ class Order:
 
     @property
     def remaining(self) -> Decimal:
-        """What has not been executed."""
-        return self.qty - self.executed
+        """What can still be executed: neither executed nor taken away by self-trade prevention."""
+        return self.qty - self.executed - self.prevented_qty
 
     @property
     def shown_status(self) -> str:

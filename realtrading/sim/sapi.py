@@ -1,4 +1,4 @@
-"""The operations under /sapi, which only some exchanges have: the wallet's histories, each with a weight of its own."""
+"""The operations under /sapi, which only some exchanges have: the wallet's histories and the key's rights."""
 
 from __future__ import annotations
 
@@ -32,5 +32,12 @@ HISTORIES: tuple[Operation, ...] = (
     _history("conversions", "/convert/tradeFlow", 3_000, "UID"),
 )
 
-SAPI_BY_REST: Mapping[tuple[str, str], Operation] = {each.rest: each for each in HISTORIES if each.rest}
-SAPI_PATHS = frozenset(each.rest[1] for each in HISTORIES if each.rest is not None)
+RESTRICTIONS = Operation(
+    name="account.apiRestrictions", kind="account", signed=True, purse="IP", weight=lambda raw: 1,
+    run=lambda desk, uid, raw, now_ms: desk.rights.answer(raw, desk.exchange.opened_ms),
+    rest=("GET", SAPI + "/account/apiRestrictions"),
+)  # fmt: skip
+BELOW_SAPI = (*HISTORIES, RESTRICTIONS)
+
+SAPI_BY_REST: Mapping[tuple[str, str], Operation] = {each.rest: each for each in BELOW_SAPI if each.rest}
+SAPI_PATHS = frozenset(each.rest[1] for each in BELOW_SAPI if each.rest is not None)

@@ -12,7 +12,6 @@ from .clock import SimClock
 from .control import Control
 from .floor import Floor
 from .gate import Gate, page
-from .operations import Desk
 from .replica import Replica
 from .rest import RestDoor
 from .settings import SimSettings
@@ -31,7 +30,7 @@ class SimServer:
         self.settings = settings
         self.port = settings.port
         keys = KeyRing([Credentials(settings.key, settings.secret, settings.uid)])
-        self.gate = Gate(Desk(floor.exchange, floor.limits), keys, floor.clock, floor.faults, floor.log, Replica())
+        self.gate = Gate(floor.desk, keys, floor.clock, floor.faults, floor.log, Replica())
         self.gate.settle = floor.settle
         self.gate.disturb = floor.disturb
         self.gate.internal_errors = floor.internal_errors

@@ -249,3 +249,30 @@ def test_house_quotes_may_not_cross_a_resting_order():
     made.place(ANN, limit("BUY", "100", "1"), NOW)
     with pytest.raises(ValueError, match="cross"):
         quote(made, [("99", "1")], [("100", "1")])
+
+
+@pytest.mark.parametrize("mode", ["DECREMENT", "TRANSFER"])
+def test_decrement_takes_the_same_quantity_from_both(mode):
+    """The smaller order ends EXPIRED_IN_MATCH, the larger stays with less of it, and less of it locked (Binance's STP FAQ)."""
+    made = exchange()
+    maker = made.place(ANN, limit("BUY", "100", "6", selfTradePreventionMode=mode), NOW)
+    made.take_events()
+    taker = made.place(ANN, limit("SELL", "100", "2", selfTradePreventionMode=mode), NOW)
+    assert (taker["status"], taker["executedQty"], taker["preventedQuantity"]) == (
+        "EXPIRED_IN_MATCH", "0.00000000", "2.00000000",
+    )  # fmt: skip
+    (match,) = taker["preventedMatches"]
+    assert (match["takerPreventedQuantity"], match["makerPreventedQuantity"]) == ("2.00000000", "2.00000000")
+    found = made.query(ANN, {"symbol": "BTCUSDT", "orderId": str(maker["orderId"])}, NOW)
+    assert (found["status"], found["origQty"], found["preventedQuantity"]) == ("NEW", "6.00000000", "2.00000000")
+    reports = [(each["x"], each["X"], each["A"], each["B"]) for each in user_events(made, ANN) if "A" in each]
+    assert reports == [
+        ("TRADE_PREVENTION", "NEW", "2.00000000", "2.00000000"),
+        ("TRADE_PREVENTION", "EXPIRED_IN_MATCH", "2.00000000", "2.00000000"),
+    ]
+    assert funds(made, ANN) == {"BTC": ("10", "0"), "USDT": ("9600", "400")}
+    made.place(BOB, limit("SELL", "100", "4"), NOW)
+    found = made.query(ANN, {"symbol": "BTCUSDT", "orderId": str(maker["orderId"])}, NOW)
+    assert (found["status"], found["executedQty"]) == ("FILLED", "4.00000000")
+    assert made.open_orders(ANN, {}, NOW) == []
+    assert funds(made, ANN)["USDT"] == ("9600", "0")

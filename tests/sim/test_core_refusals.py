@@ -75,7 +75,7 @@ PLACE = [
 @pytest.mark.parametrize(("params", "code", "text"), PLACE)
 def test_place_refusals(params, code, text):
     """A bad place request gets Binance's code and text; no order, no event, no locked balance, also when tested."""
-    made = exchange()
+    made = exchange(rules(allowed_stp=("NONE", "EXPIRE_MAKER")))
     quote(made, [("99", "500")], [("101", "500")])
     made.pair("BTCUSDT").history.open_at(D(100), NOW)
     made.take_events()

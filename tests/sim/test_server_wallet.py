@@ -132,3 +132,22 @@ def test_without_sapi_there_is_nothing() -> None:
             assert (answer.status, answer.text[:6]) == (404, "<html>"), path
 
     run(body, sapi=False)
+
+
+def test_the_key_s_rights_are_told_and_hold() -> None:
+    """apiRestrictions says what the owner set by hand; a key without the right to trade reads, and is refused orders."""
+
+    async def body(dealer: Dealer) -> None:
+        told = (await ask(dealer, "/account/apiRestrictions")).json
+        assert (told["ipRestrict"], told["enableWithdrawals"], told["enableSpotAndMarginTrading"]) == (True, False, True)
+        assert isinstance(told["createTime"], int)
+        await dealer.sim("POST", "/key", enableWithdrawals=True, enableSpotAndMarginTrading=False)
+        assert (await ask(dealer, "/account/apiRestrictions")).json["enableWithdrawals"] is True
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+        refused = await dealer.signed("POST", "/order", **order)
+        assert refused.refusal == (401, -2015)
+        assert (await dealer.signed("GET", "/account")).status == 200
+        wrong = await dealer.ask("POST", "/sim/key", data=json.dumps({"enableMagic": True}).encode())
+        assert (wrong.status, wrong.json) == (400, {"error": "unknown right 'enableMagic'"})
+
+    run(body)
