@@ -17,13 +17,20 @@ from realtrading.actors.feed import Listeners
 from realtrading.actors.reconciliation import Plan
 from realtrading.actors.tally import Tally
 from realtrading.domain.breaker import ACCOUNT, CauseKind, open_cause
-from realtrading.domain.commands import CompareBalances, GateOrder, PrepareSnapshot, SubmitOrder, VetOrder
-from realtrading.domain.events import ActorRestarted, KeeperLost, MailboxFilled, OrderBlocked, OrderDenied
+from realtrading.domain.commands import CompareBalances, ExplainBalances, GateOrder, PrepareSnapshot, SubmitOrder, VetOrder
+from realtrading.domain.events import (
+    ActorRestarted,
+    BalancesExplained,
+    KeeperLost,
+    MailboxFilled,
+    OrderBlocked,
+    OrderDenied,
+)
 from realtrading.domain.identity import OwnRuns
 from realtrading.domain.limits import RealTradingConfig
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reasons import Reason
-from realtrading.domain.reports import LookupFailed, StreamConnected
+from realtrading.domain.reports import LookupFailed, MovementsFound, StreamConnected
 from realtrading.domain.values import Now, SymbolRules
 from realtrading.journal.store import Journal
 from realtrading.runtime import events as machinery
@@ -221,6 +228,8 @@ def on_set_aside(
         return (OrderBlocked(order=message.order, reason=Reason.HOUSE_FAULT, detail=text),)
     if isinstance(message, PrepareSnapshot | CompareBalances):
         return (LookupFailed(subject=message.token, detail=text),)
+    if isinstance(message, ExplainBalances | MovementsFound):
+        return (BalancesExplained(token=message.token, explained={}, unanswered=(text,)),)
     return ()
 
 

@@ -70,8 +70,9 @@ ACTORS: tuple[Row, ...] = (
     Row(name="user_stream", kind=UserStreamActor, desk="wire", cold_start="not connected", tick_s=30.0,
         retry_letter=False),
     Row(name="market_stream", kind=MarketStreamActor, desk="wire", cold_start="no quotes", retry_letter=False),
-    Row(name="feed", kind=FeedActor, desk="listen", cold_start="counters at zero", critical=False, retry_letter=False,
-        drop_oldest=True, soft_cap=50_000),
+    # its letters are tried again: to be told twice harms a listener less than never to hear what became of an order
+    Row(name="feed", kind=FeedActor, desk="listen", cold_start="counters at zero", critical=False, drop_oldest=True,
+        soft_cap=50_000),
 )
 """In start order; stopped in reverse. Strategies follow, one row each, made from STRATEGY."""
 
@@ -100,6 +101,9 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     c.TakeSnapshot: ("lookup",),
     c.ListOpenOrders: ("lookup",),
     c.CompareBalances: ("balances",),
+    c.ExplainBalances: ("balances",),
+    c.AcceptDifference: ("balances",),
+    c.QueryMovements: ("lookup",),
     c.Reconcile: ("reconciliation",),
     c.CloseVenue: ("user_stream",),
     c.EndGeneration: ("user_stream",),
@@ -118,6 +122,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     r.EventUnreadable: ("orders", "feed"),
     r.AccountReported: ("balances",),
     r.FlowReported: ("balances",),
+    r.MovementsFound: ("balances",),
     r.SnapshotTaken: ("orders",),
     r.RulesReported: ("orders", "positions", "balances", "risk", "feed", ALL),
     r.ClockMeasured: ("orders", "breaker", "feed"),
@@ -168,6 +173,9 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.BalanceUpdated: ("risk", "journal", "feed"),
     e.BalancesStated: ("risk",),
     e.WalletStated: ("positions",),
+    e.DifferencesMeasured: (),
+    e.DifferenceAccepted: ("journal", "feed"),
+    e.AcceptanceRefused: ("feed",),
     e.ManagedNoted: (),
     e.RulesHeard: (),
     # events of risk and breaker
@@ -184,6 +192,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     PlanChanged: (),
     e.OrdersCompared: ("reconciliation",),
     e.BalancesCompared: ("reconciliation",),
+    e.BalancesExplained: ("reconciliation",),
     e.ReconciliationComplete: ("breaker", "journal", "feed", ALL),
     e.ReconciliationFailed: ("journal", "feed"),
     e.DiscrepancyFound: ("journal", "feed"),

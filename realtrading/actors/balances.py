@@ -14,15 +14,17 @@ from realtrading.domain.balances import (
     line_with_order,
     opened_with,
     opening,
+    remembering,
     settle,
     with_flow,
     with_report,
 )
-from realtrading.domain.commands import CompareBalances
+from realtrading.domain.commands import AcceptDifference, CompareBalances, ExplainBalances
 from realtrading.domain.events import (
     BalancesCompared,
     BalancesStated,
     BalanceUpdated,
+    DifferencesMeasured,
     ExternalTradeSeen,
     OrderArchived,
     OrderCancelled,
@@ -35,21 +37,28 @@ from realtrading.domain.events import (
     RulesHeard,
     WalletStated,
 )
+from realtrading.domain.flows import is_history_of
+from realtrading.domain.movements import flow_key, trade_key
 from realtrading.domain.orders import RealOrder
-from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, diff_balances
-from realtrading.domain.reports import AccountReported, FlowReported, RulesReported, SnapshotTaken
+from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, diff_balances, residuals
+from realtrading.domain.reports import AccountReported, FlowReported, MovementsFound, RulesReported, SnapshotTaken
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
+from . import balance_causes
 from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 
 CLOCK_SLACK = timedelta(milliseconds=250)
 """Our reading of the venue's clock may be wrong by so much: a line changed that close to the question is not compared."""
 
 
-class BalancesActor(MoneyKeeper):
-    """Balances. Tables: ledger (durable), rules (ephemeral)."""
+AGREED_EVERY = timedelta(days=1)
+"""A line that agrees round after round is not written each time for that: what happened since is asked for so far back."""
 
-    owns = (BalanceUpdated, RulesHeard)
+
+class BalancesActor(MoneyKeeper):
+    """Balances. Tables: ledger (durable), measured and rules (ephemeral)."""
+
+    owns = (BalanceUpdated, DifferencesMeasured, RulesHeard)
 
     def filled(self, message: OrderEvent, now: Now, draft: Draft) -> None:
         """Put the order's total effect into each asset's line."""
@@ -85,23 +94,38 @@ class BalancesActor(MoneyKeeper):
                 say(draft, with_report(line, free, locked, message.venue_at))
 
     def flow(self, message: FlowReported, now: Now, draft: Draft) -> None:
-        """A deposit, withdrawal or transfer."""
+        """A deposit, withdrawal or transfer; one that a history told first moves nothing more."""
         line = line_of(draft, message.asset, now)
-        identity = f"flow:{message.venue_at.isoformat()}:{message.amount}"
+        identity = flow_key(message.venue_at, message.amount)
         kind = "deposit" if message.amount > 0 else "withdrawal"
+        if identity not in line.seen and is_history_of(line, message.venue_at, message.amount):
+            self.keep(draft, message.asset, identity, now)
+            return
         self.moved(draft, line, kind, identity, message.amount, now)
 
     def external(self, message: ExternalTradeSeen, now: Now, draft: Draft) -> None:
         """A trade of somebody else's order on this account."""
         for asset, delta in message.deltas.items():
-            identity = f"trade:{message.symbol}:{message.trade_id}"
+            identity = trade_key(f"{message.symbol}:{message.trade_id}")
             self.moved(draft, line_of(draft, asset, now), "external_trade", identity, delta, now)
 
     def moved(self, draft: Draft, line: LedgerLine, kind: str, identity: str, delta: Decimal, now: Now) -> None:
-        """Apply a classified movement once."""
+        """Apply a classified movement once, and take it out of the difference that was measured."""
         changed = with_flow(line, kind, identity, delta)
         if changed != line:
             say(draft, attrs.evolve(changed, changed_at=now.utc))
+            balance_causes.lessen(draft, line.asset, delta)
+
+    def line(self, draft: Draft, asset: str, now: Now) -> LedgerLine:
+        """The asset's line as it stands, or as it begins."""
+        return line_of(draft, asset, now)
+
+    def keep(self, draft: Draft, asset: str, identity: str, now: Now) -> None:
+        """Remember an identity that is to move nothing (more)."""
+        line = line_of(draft, asset, now)
+        kept = remembering(line, identity)
+        if kept != line:
+            say(draft, kept)
 
     def compare(self, message: CompareBalances, now: Now, draft: Draft) -> None:
         """Compare the ledger with a snapshot; assets never seen before open their line with it."""
@@ -114,6 +138,7 @@ class BalancesActor(MoneyKeeper):
         skipped = frozenset(message.in_flight_assets | moving)
         unopened = list(self.open_lines(draft, snapshot, skipped))
         found = [*diff_balances(draft.rows("ledger"), snapshot, skipped), *unopened]
+        before = balance_causes.measure(draft, message, residuals(draft.rows("ledger"), snapshot, skipped), skipped)
         for asset, (free, locked) in snapshot.balances.items():
             self.evidence(draft, asset, free, locked, snapshot.asked_at)
         drifting = {difference.key for difference in found}
@@ -122,22 +147,37 @@ class BalancesActor(MoneyKeeper):
             for line in draft.rows("ledger").values()
             if line.asset not in skipped and line.asset not in drifting
         }
+        self.agree(draft, agreed, before, snapshot.asked_at)
         draft.say(WalletStated(token=message.token, totals=agreed))
         draft.say(
             BalancesCompared(token=message.token, discrepancies=tuple(found), skipped=tuple(sorted(skipped)))
         )
 
+    def agree(self, draft: Draft, agreed: Iterable[str], before: Iterable[str], at: datetime) -> None:
+        """Note now and then, and whenever a difference is over, that a line agrees."""
+        over = frozenset(before)
+        for asset in agreed:
+            line: LedgerLine = draft.row("ledger", asset)
+            if line.agreed_at is None or asset in over or at - line.agreed_at >= AGREED_EVERY:
+                say(draft, attrs.evolve(line, agreed_at=at))
+
     def open_lines(self, draft: Draft, snapshot: SnapshotTaken, skipped: frozenset[str]) -> Iterable[Discrepancy]:
-        """Open what was never opened. What is moving just now cannot be: the round must not be clean without it."""
+        """Open what was never opened. What is moving just now cannot be: the round must not be clean without it.
+
+        Only the first snapshot opens lines by itself. What appears later was not there then, and came from somewhere.
+        """
         lines = draft.rows("ledger")
         waiting = {asset for asset, line in lines.items() if not line.opened}
-        for asset in sorted(waiting | (snapshot.balances.keys() - lines.keys())):
+        if not any(line.opened for line in lines.values()):
+            waiting |= snapshot.balances.keys() - lines.keys()
+        for asset in sorted(waiting):
             free, locked = snapshot.balances.get(asset, (ZERO, ZERO))
+            line = lines.get(asset, LedgerLine(asset=asset, opening=ZERO, opened=False))
             if asset not in skipped:
-                line = lines.get(asset)
-                fresh = opening(asset, free, locked, snapshot.asked_at)
-                say(draft, fresh if line is None else opened_with(line, free, locked, snapshot.asked_at))
+                say(draft, opened_with(line, free, locked, snapshot.asked_at))
                 continue
+            if asset not in lines:
+                say(draft, line)
             yield Discrepancy(
                 kind=DiscrepancyKind.BALANCE_DRIFT,
                 key=asset,
@@ -167,6 +207,9 @@ class BalancesActor(MoneyKeeper):
         FlowReported: flow,
         ExternalTradeSeen: external,
         CompareBalances: compare,
+        ExplainBalances: balance_causes.ask,
+        MovementsFound: balance_causes.found,
+        AcceptDifference: balance_causes.accept,
         RulesReported: hear_rules,
     }
 

@@ -40,7 +40,7 @@ CLOCK_LIMIT_S = 0.5
 """A clock further off than this, or measured no better than this, is no clock to sign with."""
 
 HEALED_BY_ROUND = (CauseKind.UNCONFIRMED, CauseKind.STREAM_LOST, CauseKind.KEEPER_LOST, CauseKind.BACKLOG)
-"""Causes that a clean reconciliation removes, if it started after they were opened."""
+"""Causes that a reconciliation removes, if it started after they were opened and left nothing but drifts of assets open."""
 
 
 class BreakerActor(MoneyKeeper):
@@ -178,7 +178,7 @@ class BreakerActor(MoneyKeeper):
         if not message.covers and not message.clean:
             return
         for cause in self.book(draft).causes:
-            healed = cause.kind in HEALED_BY_ROUND and message.clean and cause.token in message.covers
+            healed = cause.kind in HEALED_BY_ROUND and message.settled and cause.token in message.covers
             settled = cause.kind is CauseKind.DRIFT and cause.scope not in drifting
             if healed or settled:
                 self.close(draft, cause.kind, cause.scope, cause.token, f"{message.token} was clean")
@@ -196,7 +196,7 @@ class BreakerActor(MoneyKeeper):
         self.change(draft, what, lambda book: rules.close_by_hand(book, message.scope))
 
     def tick(self, message: Tick, now: Now, draft: Draft) -> None:
-        """The cooldown of errors."""
+        """The cooldown of errors; the end of what a start has to wait for."""
         self.change(draft, "cooldown", lambda book: rules.tick(book, now, self.config))
 
     handlers: ClassVar[dict[type, Handler]] = {

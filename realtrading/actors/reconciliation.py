@@ -1,14 +1,15 @@
 """The reconciliation keeper: decides when to look, follows one round at a time, and says what came of it."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import attrs
 
-from realtrading.domain.commands import PrepareSnapshot, Reconcile
+from realtrading.domain.commands import ExplainBalances, PrepareSnapshot, Reconcile
 from realtrading.domain.events import (
     BalancesCompared,
+    BalancesExplained,
     DiscrepancyFound,
     Entry,
     Event,
@@ -31,13 +32,16 @@ AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 BETWEEN_S = 0.25
 """Two rounds never follow each other faster: many wishes are one round's work."""
 
+CAUSE_AGAIN_S = 30.0
+"""The cause of the same differences is not asked for again sooner: the histories that tell it are dear."""
+
 SKIPPED_AGAIN_S = 10
 """A round that could not compare every asset, because it moved, is followed by the next one at the latest so soon."""
 
 
 @attrs.frozen(kw_only=True)
 class Round:
-    """A round in progress."""
+    """A round in progress. `compared` is set once only the answer for the cause of its differences is waited for."""
 
     token: str
     trigger: str
@@ -45,11 +49,15 @@ class Round:
     covers: tuple[str, ...]
     started_mono: float
     orders: OrdersCompared | None = None
+    compared: BalancesCompared | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """Reconciliation's whole protocol state: wishes not yet covered, the round in progress, suspicions, the next date."""
+    """Reconciliation's whole protocol state: wishes not yet covered, the round in progress, suspicions, the next date.
+
+    `asked_about` are the differences whose cause was asked for last, at `asked_mono`; `unanswered` is what could not be.
+    """
 
     generation: int | None = None
     wishes: tuple[str, ...] = ()
@@ -61,6 +69,9 @@ class Plan:
     counter: int = 0
     repeats: int = 0
     skipped: bool = False
+    asked_about: tuple[tuple[str, str], ...] = ()
+    asked_mono: float = 0.0
+    unanswered: tuple[str, ...] = ()
 
     @property
     def pause_s(self) -> float:
@@ -180,32 +191,51 @@ class ReconciliationActor(MoneyKeeper):
         draft.say(PlanChanged(plan=attrs.evolve(plan, round=attrs.evolve(plan.round, orders=message))))
 
     def balances_compared(self, message: BalancesCompared, now: Now, draft: Draft) -> None:
-        """Both have compared: conclude."""
+        """Both have compared: ask for the cause of what two looks repeat, or conclude."""
         plan = self.plan(draft)
         if plan.round is None or plan.round.token != message.token or plan.round.orders is None:
             return
-        done, orders = plan.round, plan.round.orders
-        compared = confirm(plan.suspects, message.discrepancies)
-        certain = tuple(found for found in compared if found.resolution is Resolution.UNRESOLVED)
+        certain = unresolved(confirm(plan.suspects, message.discrepancies))
+        about = tuple((found.key, found.detail) for found in certain)
+        plan = attrs.evolve(plan, round=attrs.evolve(plan.round, compared=message))
+        if not about or (about == plan.asked_about and now.mono - plan.asked_mono < CAUSE_AGAIN_S):
+            self.conclude(plan, {}, now, draft)
+            return
+        draft.say(ExplainBalances(token=message.token))
+        draft.say(PlanChanged(plan=attrs.evolve(plan, asked_about=about, asked_mono=now.mono)))
+
+    def explained(self, message: BalancesExplained, now: Now, draft: Draft) -> None:
+        """The histories were read: conclude."""
+        plan = self.plan(draft)
+        if plan.round is not None and plan.round.token == message.token and plan.round.compared is not None:
+            self.conclude(attrs.evolve(plan, unanswered=message.unanswered), message.explained, now, draft)
+
+    def conclude(self, plan: Plan, explained: Mapping[str, str], now: Now, draft: Draft) -> None:
+        """Say what the round found. What was explained is looked at once more: only then is the wallet what it seems."""
+        done = plan.round
+        assert done is not None
+        assert done.orders is not None
+        assert done.compared is not None
+        compared = confirm(plan.suspects, done.compared.discrepancies)
+        healed = [because(found, explained[found.key]) for found in compared if found.key in explained]
+        certain = [wondering(found, plan.unanswered) for found in unresolved(compared) if found.key not in explained]
         # what could not be compared this time is no less suspected, nor is its drift over
-        unseen = tuple(found for found in plan.suspects if found.key in message.skipped)
-        suspects = (*(found for found in compared if found.resolution is Resolution.WATCHED), *unseen)
-        unresolved = (
-            *(found for found in orders.discrepancies if found.resolution is Resolution.UNRESOLVED),
-            *certain,
-        )
-        for discrepancy in certain:
+        unseen = tuple(found for found in plan.suspects if found.key in done.compared.skipped)
+        watched = (found for found in compared if found.resolution is Resolution.WATCHED and found.key not in explained)
+        suspects = (*watched, *unseen)
+        left = (*unresolved(done.orders.discrepancies), *certain)
+        for discrepancy in (*healed, *certain):
             draft.say(DiscrepancyFound(discrepancy=discrepancy))
-        open_ends = bool(orders.pending) or bool(suspects)
+        open_ends = bool(done.orders.pending or suspects or healed)
         draft.say(
             ReconciliationComplete(
-                discrepancies=len(orders.discrepancies) + len(certain),
-                unresolved=unresolved,
+                discrepancies=len(done.orders.discrepancies) + len(healed) + len(certain),
+                unresolved=left,
                 trigger=done.trigger,
                 token=done.token,
                 generation=done.generation,
                 covers=() if open_ends else done.covers,
-                clean=not unresolved and not open_ends,
+                clean=not left and not open_ends,
                 duration_s=now.mono - done.started_mono,
             )
         )
@@ -218,7 +248,7 @@ class ReconciliationActor(MoneyKeeper):
             suspects=(*certain, *suspects),
             not_before_mono=now.mono + plan.pause_s if again else now.mono,
             repeats=plan.repeats + 1 if again else 0,
-            skipped=bool(message.skipped),
+            skipped=bool(done.compared.skipped),
             last_done_mono=now.mono,
         )
         self.go_on(plan, now, draft)
@@ -228,6 +258,10 @@ class ReconciliationActor(MoneyKeeper):
         plan = self.plan(draft)
         before = plan
         if plan.round is not None and now.mono - plan.round.started_mono > ROUND_DEADLINE_S:
+            if plan.round.compared is not None:
+                plan = attrs.evolve(plan, unanswered=(f"no answer within {ROUND_DEADLINE_S:g} s",))
+                self.conclude(plan, {}, now, draft)
+                return
             plan = self.fail(plan, f"no end within {ROUND_DEADLINE_S:g} s", now, draft)
         every = self.config.reconciliation_interval_secs
         if plan.skipped:
@@ -245,8 +279,25 @@ class ReconciliationActor(MoneyKeeper):
         LookupFailed: lookup_failed,
         OrdersCompared: orders_compared,
         BalancesCompared: balances_compared,
+        BalancesExplained: explained,
         Tick: tick,
     }
+
+
+def unresolved(found: Iterable[Discrepancy]) -> tuple[Discrepancy, ...]:
+    """Those that nobody can explain so far."""
+    return tuple(each for each in found if each.resolution is Resolution.UNRESOLVED)
+
+
+def because(found: Discrepancy, why: str) -> Discrepancy:
+    """The difference with its cause."""
+    return attrs.evolve(found, resolution=Resolution.EXPLAINED, detail=f"{found.detail}: {why}")
+
+
+def wondering(found: Discrepancy, unanswered: tuple[str, ...]) -> Discrepancy:
+    """The difference with what is not known about it."""
+    asked = f"no history explains it; not answered: {', '.join(unanswered)}" if unanswered else "no history explains it"
+    return attrs.evolve(found, detail=f"{found.detail}; {asked}")
 
 
 def united(*groups: tuple[str, ...]) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class StrategyActor(Hand):
         elif isinstance(message, Missed):
             view.miss()
         elif isinstance(message, ReconciliationComplete):
-            self.memory["confirmed"] = self.memory.get("confirmed") or message.clean
+            self.memory["confirmed"] = self.memory.get("confirmed") or message.settled
         elif isinstance(message, StopStrategies):
             view.stopping = view.stopping or message.by
         elif not isinstance(message, (QuotesMoved, Tick)):

@@ -19,7 +19,7 @@ from .orders import RealOrder
 from .values import ZERO, Side
 
 FLOWS_REMEMBERED: Final = 256
-"""Identities of flows kept per asset: the same flow is told again within one reconnect, not months later."""
+"""Identities kept per asset, of trades and of flows each: the same one is told again within days, not months later."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +28,8 @@ class LedgerLine:
     sum over archived orders; `flows` sums classified movements by kind, `seen` their newest identities; `fees` is the
     total of fees ever paid in this asset, `fees_by_order` its part from retained orders; `reported_*` is the venue's
     latest word (evidence only). `opened` False: something was booked before the first snapshot told what was there, so
-    `opening` is not known yet and `total` is only what moved.
+    `opening` is not known yet and `total` is only what moved. `agreed_at` (the venue's clock) is a moment not long before
+    the last at which both sides agreed: what explains a later difference happened after it.
     """
 
     asset: str
@@ -44,6 +45,7 @@ class LedgerLine:
     reported_at: datetime | None = None
     changed_at: datetime | None = None
     opened: bool = True
+    agreed_at: datetime | None = None
 
     @property
     def total(self) -> Decimal:
@@ -99,7 +101,16 @@ def with_flow(line: LedgerLine, kind: str, identity: str, amount: Decimal) -> Le
     if identity in line.seen:
         return line
     flows = {**line.flows, kind: line.flows.get(kind, ZERO) + amount}
-    return attrs.evolve(line, flows=flows, seen=(*line.seen, identity)[-FLOWS_REMEMBERED:])
+    return remembering(attrs.evolve(line, flows=flows), identity)
+
+
+def remembering(line: LedgerLine, identity: str) -> LedgerLine:
+    """The line with an identity that moves nothing (any more), so that it moves nothing later either."""
+    if identity in line.seen:
+        return line
+    alike = [known for known in line.seen if known.startswith("trade:") == identity.startswith("trade:")]
+    oldest = alike[0] if len(alike) >= FLOWS_REMEMBERED else None
+    return attrs.evolve(line, seen=(*(known for known in line.seen if known != oldest), identity))
 
 
 def with_report(line: LedgerLine, free: Decimal, locked: Decimal, at: datetime) -> LedgerLine:

@@ -171,6 +171,39 @@ class CompareBalances:
 
 
 @attrs.frozen(kw_only=True)
+class ExplainBalances:
+    """reconciliation -> balances: two looks differ by the same amount; ask for the cause, answer `BalancesExplained`."""
+
+    token: str
+
+
+@attrs.frozen(kw_only=True)
+class QueryMovements:
+    """balances -> lookup: what moved these assets without an order, since a moment of the venue's clock?
+
+    `assets` differ, and of `others` nobody knows whether they do: a trade of two of them would explain it, but not one in
+    a `watched` symbol, whose trades every round reads anyway. The answer is `MovementsFound`.
+    """
+
+    token: str
+    since: datetime
+    assets: tuple[str, ...]
+    others: tuple[str, ...]
+    watched: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class AcceptDifference:
+    """A person -> balances: book what no history explains. `amount` must be the whole difference, exchange - ledger."""
+
+    token: str
+    asset: str
+    amount: Decimal
+    by: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class OpenBreaker:
     """Anybody -> breaker by hand: a MANUAL cause."""
 

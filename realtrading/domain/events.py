@@ -28,10 +28,14 @@ from .house_events import (
     ReconciliationFailed,
 )
 from .money_events import (
+    AcceptanceRefused,
     BalanceHeard,
+    BalancesExplained,
     BalancesStated,
     BalanceUpdated,
     CommitmentHeld,
+    DifferenceAccepted,
+    DifferencesMeasured,
     LimitBreached,
     ManagedNoted,
     OrderHeard,
@@ -72,15 +76,19 @@ from .order_events import (
 )
 
 __all__ = [
+    "AcceptanceRefused",
     "ActorRestarted",
     "BalanceHeard",
     "BalanceUpdated",
     "BalancesCompared",
+    "BalancesExplained",
     "BalancesStated",
     "BreakerChanged",
     "CircuitBreakerClosed",
     "CircuitBreakerOpened",
     "CommitmentHeld",
+    "DifferenceAccepted",
+    "DifferencesMeasured",
     "DiscrepancyFound",
     "EngineStarted",
     "EngineStopped",

@@ -8,7 +8,7 @@ import attrs
 
 from .breaker import BreakerCause, CircuitBreakerState
 from .event import Entry, Event
-from .reconciliation import Discrepancy
+from .reconciliation import Discrepancy, DiscrepancyKind
 
 
 @attrs.frozen(kw_only=True)
@@ -75,6 +75,12 @@ class ReconciliationComplete(Event):
     covers: tuple[str, ...]
     clean: bool
     duration_s: float
+
+    @property
+    def settled(self) -> bool:
+        """True when at most balances are unexplained, each of which keeps its own asset shut and nothing else."""
+        drifts = all(found.kind is DiscrepancyKind.BALANCE_DRIFT for found in self.unresolved)
+        return self.clean or (bool(self.covers) and drifts)
 
 
 @attrs.frozen(kw_only=True)

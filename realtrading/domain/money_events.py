@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -89,6 +89,54 @@ class BalanceUpdated(Event):
     def entries(self) -> Iterable[Entry]:
         """The line's row."""
         return (("ledger", self.asset, self.line),)
+
+
+@attrs.frozen(kw_only=True)
+class DifferencesMeasured(Event):
+    """Balances' note of the round `token` (ephemeral): by how much the exchange holds more than the ledger says, for each
+    asset that differs; `skipped` could not be compared; `asked_at` is the venue's clock.
+    """
+
+    durable: ClassVar[bool] = False
+    token: str
+    residuals: Mapping[str, Decimal]
+    skipped: tuple[str, ...]
+    watched: tuple[str, ...]
+    asked_at: datetime
+
+    def entries(self) -> Iterable[Entry]:
+        """The one row: only the last round's note is kept."""
+        return (("measured", "measured", self),)
+
+
+@attrs.frozen(kw_only=True)
+class BalancesExplained(Event):
+    """balances' answer to `ExplainBalances`: the wholly explained assets with what it was, what could not be asked."""
+
+    durable: ClassVar[bool] = False
+    token: str
+    explained: Mapping[str, str]
+    unanswered: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DifferenceAccepted(Event):
+    """A person answers for a difference that nothing explains: it was booked as an "other" flow."""
+
+    token: str
+    asset: str
+    amount: Decimal
+    by: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class AcceptanceRefused(Event):
+    """The amount is not the difference, or there is none: nothing was booked."""
+
+    durable: ClassVar[bool] = False
+    token: str
+    detail: str
 
 
 @attrs.frozen(kw_only=True)

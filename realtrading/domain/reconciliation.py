@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 import attrs
@@ -219,6 +220,26 @@ def diff_balances(
     Not compared: `skip_assets`, and lines changed at or after `asked_at`.
     """
     found = []
+    for asset, residual in residuals(lines, snapshot, skip_assets).items():
+        ours = lines[asset].total if asset in lines else ZERO
+        found.append(
+            Discrepancy(
+                kind=DiscrepancyKind.BALANCE_DRIFT,
+                key=asset,
+                engine=plain(ours),
+                exchange=plain(ours + residual),
+                resolution=Resolution.WATCHED,
+                detail=f"exchange - engine = {plain(residual)}",
+            )
+        )
+    return found
+
+
+def residuals(
+    lines: Mapping[str, LedgerLine], snapshot: SnapshotTaken, skip_assets: Collection[str] = ()
+) -> dict[str, Decimal]:
+    """By how much the account holds more than the ledger says, for each asset that differs; as `diff_balances`."""
+    found = {}
     for asset in sorted({*lines, *snapshot.balances}):
         line = lines.get(asset)
         moved = line is not None and line.changed_at is not None and line.changed_at >= snapshot.asked_at
@@ -227,16 +248,7 @@ def diff_balances(
         ours = ZERO if line is None else line.total
         theirs = sum(snapshot.balances.get(asset, ()), ZERO)
         if ours != theirs:
-            found.append(
-                Discrepancy(
-                    kind=DiscrepancyKind.BALANCE_DRIFT,
-                    key=asset,
-                    engine=plain(ours),
-                    exchange=plain(theirs),
-                    resolution=Resolution.WATCHED,
-                    detail=f"exchange - engine = {plain(theirs - ours)}",
-                )
-            )
+            found[asset] = theirs - ours
     return found
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import attrs
 
+from .movements import Movement
 from .reasons import Reason
 from .values import Side, SymbolRules
 
@@ -223,7 +224,8 @@ class SnapshotTaken:
 
     `asked_at` is server time before its first request; `generation` the stream generation it was taken in. `open_orders`
     are all open orders of the watched symbols; `trades` all of the account's trades per symbol above the cursor asked
-    for, complete up to `cursors` (symbol -> highest trade id seen); `balances` every asset: (free, locked).
+    for, complete up to `cursors` (symbol -> highest trade id seen); `balances` every asset: (free, locked). `gone` are
+    symbols whose cursor names a trade that the account does not have (any more).
     """
 
     token: str
@@ -235,6 +237,16 @@ class SnapshotTaken:
     trades: tuple[TradeReport, ...]
     cursors: Mapping[str, int]
     balances: Mapping[str, tuple[Decimal, Decimal]]
+    gone: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class MovementsFound:
+    """What the histories tell. `unanswered` names what could not be asked, and why: that is never "none"."""
+
+    token: str
+    movements: tuple[Movement, ...]
+    unanswered: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)

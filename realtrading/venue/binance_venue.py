@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryMovements, QueryOrder, TakeSnapshot
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
@@ -16,6 +16,7 @@ from realtrading.domain.reports import (
     ClockMeasured,
     ExecutionReport,
     LookupFailed,
+    MovementsFound,
     OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
@@ -30,6 +31,7 @@ from realtrading.errors import HouseError, VenueRefused, VenueUnknown
 
 from .answers import Answer
 from .fields import Unreadable, record
+from .flows import Flows
 from .lookups import BAD_SYMBOL, Lookups, ReadFailed
 from .outcomes import Outcome, judge
 from .placing import client_id, placement
@@ -71,6 +73,7 @@ class BinanceVenue:
         self._wire = Wire(urls, key, secret, gauges=self.gauges, utc=utc, mono=mono, on_request=on_request)
         self._lookups = Lookups(self._wire.get_in_turn)
         self._fates = Lookups(self._wire.get)
+        self._flows = Flows(self._wire.get_in_turn, has_wallet=urls.has_wallet)
         self._quotes: dict[QuoteStream, asyncio.AbstractEventLoop] = {}
 
     # -- connection -----------------------------------------------------------------
@@ -268,9 +271,11 @@ class BinanceVenue:
             open_orders += await self._lookups.open_orders(symbol)
         trades: list[TradeReport] = []
         cursors: dict[str, int] = {}
+        gone: list[str] = []
         for symbol in command.symbols:
-            newer, cursors[symbol] = await self._lookups.trades_after(symbol, command.cursors.get(symbol, -1))
+            newer, cursors[symbol], there = await self._lookups.trades_from(symbol, command.cursors.get(symbol, -1))
             trades += newer
+            gone += [] if there else [symbol]
         account = await self._lookups.account()
         await self._untouched(command, cursors)
         self._same_generation(command)
@@ -284,6 +289,7 @@ class BinanceVenue:
             trades=tuple(trades),
             cursors=cursors,
             balances=account.balances,
+            gone=tuple(gone),
         )
 
     async def _untouched(self, command: TakeSnapshot, cursors: Mapping[str, int]) -> None:
@@ -296,6 +302,12 @@ class BinanceVenue:
                 _, newest = await self._lookups.trades_after(symbol, -1)
                 if newest != cursors[symbol]:
                     raise VenueUnknown(f"{symbol} traded while the first snapshot was taken")
+
+    async def movements(self, command: QueryMovements) -> MovementsFound:
+        """See `port.Venue.movements`."""
+        found, unanswered = await self._flows.since(command, self._wire.clock.now())
+        told = tuple(map(self._wire.redact, unanswered))
+        return MovementsFound(token=command.token, movements=found, unanswered=told)
 
     def _same_generation(self, command: TakeSnapshot) -> None:
         if self._wire.generation != command.generation:

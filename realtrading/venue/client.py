@@ -17,6 +17,8 @@ from .urls import VenueUrls
 from .ws_api import GatewayWsApi
 
 RECV_WINDOW_MS = 3_000
+SAPI = "/sapi/v1/"
+"""Where the wallet's histories are, beside /api/v3/."""
 REQUEST_TIMEOUT_S = 15.0
 """Above the venue's own 10 s for its engine, so that its -1007 can still reach us."""
 _CONNECT_TIMEOUT_S = 8.0
@@ -52,6 +54,7 @@ class GatewayClient(AsyncClient):  # type: ignore[misc]  # the library is untype
         super().__init__(key, secret, requests_params={"allow_redirects": False})
         # the library takes its addresses for format templates; set afterwards they are literal
         self.API_URL = urls.rest
+        self.MARGIN_API_URL = urls.sapi
         self.ws_api = ws_api
 
     @property
@@ -78,11 +81,18 @@ class GatewayClient(AsyncClient):  # type: ignore[misc]  # the library is untype
         return session
 
     async def call(self, method: str, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:
-        """Send one request (`method` get, post or delete; `path` below /api/v3/) once. Raises what aiohttp raises."""
+        """Send one request (`method` get, post or delete; `path` below /api/v3/, or whole under /sapi/v1/) once.
+
+        Raises what aiohttp raises.
+        """
         data: dict[str, str | int] = dict(params)
         if signed:
             data["recvWindow"] = RECV_WINDOW_MS
-        answer = await self._request_api(method, path, signed, **({"data": data} if data else {}))
+        given = {"data": data} if data else {}
+        if path.startswith(SAPI):
+            answer = await self._request_margin_api(method, path.removeprefix(SAPI), signed, **given)
+        else:
+            answer = await self._request_api(method, path, signed, **given)
         assert isinstance(answer, Answer)
         return answer
 

@@ -39,7 +39,7 @@ class ReadFailed(Exception):
 
 
 class Send(Protocol):
-    """Sends one GET (`path` below /api/v3/); never raises for the venue's sake."""
+    """Sends one GET (`path` below /api/v3/, or whole under /sapi/v1/); never raises for the venue's sake."""
 
     def __call__(self, path: str, params: Mapping[str, str | int], *, signed: bool) -> Awaitable[Answer]: ...
 
@@ -93,7 +93,7 @@ class Lookups:
         answer = await self._send("order", asked, signed=True)
         if answer.status == 400 and answer.code == NO_SUCH_ORDER:
             return None
-        found = self._understood("order", answer, lambda payload: execution_from_order(record(payload)))
+        found = understood("order", answer, lambda payload: execution_from_order(record(payload)))
         if found.symbol != symbol or exchange_order_id not in (None, found.exchange_order_id):
             raise ReadFailed("order", answer, "the answer is about another order")
         # after a cancel the venue shows the cancel's id where the order's was
@@ -136,19 +136,53 @@ class Lookups:
 
         A cursor below zero only finds the newest id (0 when there is none).
         """
+        found, newest, _ = await self.trades_from(symbol, cursor)
+        return found, newest
+
+    async def trades_from(self, symbol: str, cursor: int) -> tuple[list[TradeReport], int, bool]:
+        """As `trades_after`, and whether the account has the trade that the cursor names.
+
+        A cursor once lay right below a trade, so that one does as well; one of zero names none.
+        """
         if cursor < 0:
             newest = await self._read("myTrades", {"symbol": symbol, "limit": 1}, _trades)
             # none yet: 0, not -1, or the next round would only look for the newest id again and pass over the first trades
-            return [], max((each.trade_id for each in newest), default=0)
+            return [], max((each.trade_id for each in newest), default=0), True
         found: list[TradeReport] = []
+        begin = cursor
         while True:
-            page = await self._read("myTrades", {"symbol": symbol, "fromId": cursor + 1, "limit": PAGE}, _trades)
-            if any(each.trade_id <= cursor for each in page):
+            page = await self._read("myTrades", {"symbol": symbol, "fromId": begin, "limit": PAGE}, _trades)
+            if any(each.trade_id < begin for each in page):
                 raise ReadFailed("myTrades", Answer(status=200), "older trades than were asked for")
             found += page
-            cursor = max((each.trade_id for each in page), default=cursor)
+            begin = max((each.trade_id for each in page), default=begin) + 1
             if len(page) < PAGE:
-                return found, cursor
+                break
+        there = not cursor or min((each.trade_id for each in found), default=0) in (cursor, cursor + 1)
+        found = [each for each in found if each.trade_id > cursor]
+        return found, max((each.trade_id for each in found), default=cursor), there
+
+    async def trades_since(self, symbol: str, since: datetime, now: datetime) -> list[TradeReport]:
+        """All trades of a symbol from a moment on (server time).
+
+        The newest page, unless that does not reach back so far.
+        """
+        page = await self._read("myTrades", {"symbol": symbol, "limit": PAGE}, _trades)
+        if len(page) >= PAGE and min(each.venue_at for each in page) >= since:
+            page = await self._trades_from(symbol, since, now)
+        return [each for each in page if each.venue_at >= since]
+
+    async def _trades_from(self, symbol: str, since: datetime, now: datetime) -> list[TradeReport]:
+        begin = since
+        while begin < now:
+            end = min(begin + _WINDOW, now)
+            asked: dict[str, str | int] = {"symbol": symbol, "limit": PAGE, "startTime": to_ms(begin), "endTime": to_ms(end)}
+            first = await self._read("myTrades", asked, _trades)
+            if first:
+                rest, _ = await self.trades_after(symbol, max(each.trade_id for each in first))
+                return first + rest
+            begin = end
+        return []
 
     async def exchange_info(self, symbols: list[str]) -> tuple[tuple[SymbolRules, ...], object]:
         """Rules of these symbols, in their order, and the venue's `rateLimits`."""
@@ -168,13 +202,14 @@ class Lookups:
         return await self._read("ticker/24hr", {"symbol": symbol}, record, signed=False)
 
     async def _read(self, path: str, params: Mapping[str, str | int], read: Callable[[object], T], *, signed: bool = True) -> T:
-        return self._understood(path, await self._send(path, params, signed=signed), read)
+        return understood(path, await self._send(path, params, signed=signed), read)
 
-    @staticmethod
-    def _understood(path: str, answer: Answer, read: Callable[[object], T]) -> T:
-        if not answer.ok:
-            raise ReadFailed(path, answer)
-        try:
-            return read(answer.payload)
-        except Unreadable as error:
-            raise ReadFailed(path, answer, str(error)) from None
+
+def understood(path: str, answer: Answer, read: Callable[[object], T]) -> T:
+    """What a good answer says. Raises `ReadFailed` for any other, and for one that is not what was promised."""
+    if not answer.ok:
+        raise ReadFailed(path, answer)
+    try:
+        return read(answer.payload)
+    except Unreadable as error:
+        raise ReadFailed(path, answer, str(error)) from None

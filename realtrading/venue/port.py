@@ -10,7 +10,7 @@ from typing import Protocol
 
 import attrs
 
-from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryOrder, TakeSnapshot
+from realtrading.domain.commands import ListOpenOrders, PlaceCancel, QueryMovements, QueryOrder, TakeSnapshot
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.reports import (
     AccountReported,
@@ -20,6 +20,7 @@ from realtrading.domain.reports import (
     ExecutionReported,
     FlowReported,
     LookupFailed,
+    MovementsFound,
     OpenOrdersListed,
     OrderLookedUp,
     PlacementAcknowledged,
@@ -138,6 +139,9 @@ class Venue(Protocol):
 
     async def snapshot(self, command: TakeSnapshot) -> SnapshotTaken | LookupFailed:
         """Everything a reconciliation round needs, `asked_at` taken first; trades are paged to the end."""
+
+    async def movements(self, command: QueryMovements) -> MovementsFound:
+        """What the wallet's histories, and trades in symbols that nobody watches, tell; what cannot be asked is named."""
 
     async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
         """Stream best bid/ask and trades of `symbols` into `on_quote` until the stream ends; then return or raise

@@ -33,11 +33,18 @@ class VenueUrls:
     """Base addresses: REST (`…/api`), WebSocket API (`…/ws-api/v3`), market streams (no path).
 
     A bare host gets its usual path. Anything but the loopback must be https/wss, else `BadInput` (exit code 4).
+    `has_wallet` False: nobody tells there of deposits and the like.
     """
 
     rest: str = attrs.field(converter=_rest)
     ws_api: str = attrs.field(converter=_ws_api)
     stream: str = attrs.field(converter=_stream)
+    has_wallet: bool = True
+
+    @property
+    def sapi(self) -> str:
+        """Where the wallet's histories are, if there are any."""
+        return self.rest.removesuffix("/api") + "/sapi"
 
     @rest.validator
     @ws_api.validator
@@ -62,11 +69,13 @@ _OFFICIAL = {
         rest="https://testnet.binance.vision/api",
         ws_api="wss://ws-api.testnet.binance.vision/ws-api/v3",
         stream="wss://stream.testnet.binance.vision",
+        has_wallet=False,
     ),
     "binance-demo": VenueUrls(
         rest="https://demo-api.binance.com/api",
         ws_api="wss://demo-ws-api.binance.com/ws-api/v3",
         stream="wss://demo-stream.binance.com",
+        has_wallet=False,
     ),
     "observe": _LIVE,
     "live": _LIVE,

@@ -147,7 +147,7 @@ class Wire:
             if not ticket.done():
                 ticket.set_result(None)
         self.limits.note_answer(answer)
-        self._tell(f"/api/v3/{path}", method.upper(), answer, began)
+        self._tell(path if path.startswith("/") else f"/api/v3/{path}", method.upper(), answer, began)
         return answer
 
     async def get(self, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:

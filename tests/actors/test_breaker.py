@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from bench import CONFIG, START, Bench, D, of, one
@@ -113,10 +114,19 @@ def test_only_a_round_that_covers_the_token_opens_it(bench: Bench) -> None:
 
 def test_an_unclean_round_opens_nothing(bench: Bench) -> None:
     """Covered but not clean: the cause stays."""
+    twin = attrs.evolve(DRIFT, kind=DiscrepancyKind.ORDER_UNKNOWN_TO_US, key="BTCUSDT:7")
+    bench.tell(LOST)
+    bench.tell(a_round("round-2", "keeper-orders-9", clean=False, unresolved=(twin,)))
+
+    assert CauseKind.KEEPER_LOST in kinds(bench)
+
+
+def test_a_drift_of_one_asset_keeps_only_that_asset_shut(bench: Bench) -> None:
+    """All orders and fills are accounted for: what the account waited for is over, the asset's own cause stays."""
     bench.tell(LOST)
     bench.tell(a_round("round-2", "keeper-orders-9", clean=False, unresolved=(DRIFT,)))
 
-    assert CauseKind.KEEPER_LOST in kinds(bench)
+    assert kinds(bench) == [CauseKind.DRIFT]
 
 
 def test_the_same_keeper_lost_again_needs_a_newer_round(bench: Bench) -> None:

@@ -28,7 +28,7 @@ ANYTHING = {"journal", "feed"}
 
 UNDERSTOOD: dict[str, set[type]] = {
     "gateway": {commands.PlaceOrder, commands.PlaceCancel, events.InstanceSuperseded},
-    "lookup": {commands.QueryOrder, commands.TakeSnapshot, commands.ListOpenOrders},
+    "lookup": {commands.QueryOrder, commands.TakeSnapshot, commands.ListOpenOrders, commands.QueryMovements},
     "user_stream": {commands.CloseVenue, commands.EndGeneration},
     "market_stream": set(),
     STRATEGY.name: {

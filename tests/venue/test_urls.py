@@ -26,8 +26,17 @@ from realtrading.venue.urls import VenueUrls, urls_for
     ],
 )
 def test_each_mode_has_its_official_addresses(mode: str, rest: str, ws_api: str, stream: str) -> None:
-    """Real money only in `live`; `observe` looks at the same exchange."""
-    assert urls_for(mode) == VenueUrls(rest=rest, ws_api=ws_api, stream=stream)
+    """Real money only in `live`; `observe` looks at the same exchange. Play money has no history of deposits."""
+    real = mode in ("live", "observe")
+    assert urls_for(mode) == VenueUrls(rest=rest, ws_api=ws_api, stream=stream, has_wallet=real)
+
+
+def test_the_wallet_is_asked_beside_the_exchange() -> None:
+    """/sapi lies beside /api, at the very host."""
+    assert urls_for("live").sapi == "https://api.binance.com/sapi"
+    assert VenueUrls(rest="http://127.0.0.1:8", ws_api="ws://127.0.0.1:8", stream="ws://127.0.0.1:8").sapi == (
+        "http://127.0.0.1:8/sapi"
+    )
 
 
 @pytest.mark.parametrize("mode", ["simulated", "LIVE", ""])

@@ -1,0 +1,55 @@
+"""One thing that happened to the wallet without an order of ours, and how a ledger line remembers it."""
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from .values import plain
+
+
+class FlowKind(enum.StrEnum):
+    """What it was. OTHER is a person's word for what no history tells."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    TRANSFER = "transfer"
+    DUST = "dust"
+    CONVERSION = "conversion"
+    EXTERNAL_TRADE = "external_trade"
+    OTHER = "other"
+
+
+@attrs.frozen(kw_only=True)
+class Movement:
+    """One thing that happened to the wallet. `id` is the venue's own within its kind, `at` the venue's clock, `deltas`
+    maps each asset to its signed change.
+    """
+
+    kind: FlowKind
+    id: str
+    at: datetime
+    deltas: Mapping[str, Decimal]
+
+    def key(self, asset: str) -> str:
+        """How the asset's line remembers it. A trade is remembered as everywhere else: by its own identity alone."""
+        if self.kind is FlowKind.EXTERNAL_TRADE:
+            return trade_key(self.id)
+        return f"{self.kind}|{self.at.isoformat()}|{self.deltas[asset]}|{self.id}"
+
+    def words(self, asset: str) -> str:
+        """What it did to the asset, for people."""
+        return f"{self.kind} {self.id} at {self.at:%Y-%m-%d %H:%M:%S} moved {plain(self.deltas[asset])} {asset}"
+
+
+def trade_key(identity: str) -> str:
+    """A foreign trade's identity, written SYMBOL:NUMBER, in a line."""
+    return f"trade:{identity}"
+
+
+def flow_key(at: datetime, amount: Decimal) -> str:
+    """The identity of what the stream told."""
+    return f"flow:{at.isoformat()}:{amount}"
