@@ -103,14 +103,15 @@ class TradesExplained(Event):
 
 @attrs.frozen(kw_only=True)
 class ClockHeard(Event):
-    """Server clock minus ours, as last measured (ephemeral)."""
+    """The server's clock as last measured, and our monotonic clock at that moment (ephemeral)."""
 
     durable = False
-    offset: timedelta
+    server_at: datetime
+    mono: float
 
     def entries(self) -> Iterable[Entry]:
         """The one row of the clock."""
-        return (("clock", "offset", self.offset),)
+        return (("clock", "clock", self),)
 
 
 @attrs.frozen(kw_only=True)
@@ -127,9 +128,9 @@ class GenerationHeard(Event):
 
 
 def server_now(draft: Draft, now: Now) -> datetime:
-    """The venue's clock as we know it."""
-    offset: timedelta | None = draft.row("clock", "offset")
-    return now.utc if offset is None else now.utc + offset
+    """The venue's clock as we know it. Since it was heard monotonic time has passed: our clock may have been set meanwhile."""
+    heard: ClockHeard | None = draft.row("clock", "clock")
+    return now.utc if heard is None else heard.server_at + timedelta(seconds=now.mono - heard.mono)
 
 
 def watch_of(draft: Draft, order_id: str, now: Now) -> Watch:

@@ -191,9 +191,13 @@ class OrdersActor(MoneyKeeper):
     # -- the ladder's answers -------------------------------------------------
 
     def vetoed(self, message: OrderVetoed | OrderBlocked, now: Now, draft: Draft) -> None:
-        """Risk, breaker or journal said no before the record: the order never was."""
+        """Risk, breaker or journal said no before the record: the order never was.
+
+        After the record it comes too late: the ladder's letter had come twice, and the first of the two went its way.
+        """
         order: RealOrder | None = draft.row("orders", message.order.id)
-        if order is None or order.state is not OrderState.PENDING:
+        watch: Watch | None = draft.row("watches", message.order.id)
+        if order is None or order.state is not OrderState.PENDING or watch is None or watch.recorded:
             return
         draft.say(OrderWatched(id=order.id, watch=None))
         draft.say(deny(attrs.evolve(order, updated_at=now.utc), message.reason, message.detail))
@@ -209,7 +213,7 @@ class OrdersActor(MoneyKeeper):
 
     def clock(self, message: ClockMeasured, now: Now, draft: Draft) -> None:
         """Remember the venue's clock."""
-        draft.say(ClockHeard(offset=timedelta(seconds=message.offset_s)))
+        draft.say(ClockHeard(server_at=now.utc + timedelta(seconds=message.offset_s), mono=now.mono))
 
     def connected(self, message: StreamConnected, now: Now, draft: Draft) -> None:
         """Remember the generation: snapshots of another one are not merged, and it owes only what happens from now on."""

@@ -161,6 +161,10 @@ class Mailbox:
         self.ring()
         return True
 
+    def has_seen(self, letter: Letter) -> bool:
+        """Whether this letter waits here, is being handled, or is one of the last that were."""
+        return any(letter is each for queue in (self.front, self.letters, self.recent) for each in queue.copy())
+
     def has_work(self) -> bool:
         """Whether a running actor could be served now."""
         return self.running and bool(self.front or self.letters or self.fault is not None)

@@ -15,10 +15,11 @@ class Commit:
     """One answer on its way into the world: entries to put, letters to send, heads to take away.
 
     It hangs on the mailbox while it is carried out. If the thread dies inside, whoever starts the successor calls
-    `finish` again: entries and heads are idempotent, and at most the one message being sent arrives twice.
+    `finish` again: entries and heads are idempotent, and whether the one message being sent has arrived is looked up. Only
+    if its receiver, on another desk, was done with it in that very moment, or long ago, does it arrive twice.
     """
 
-    __slots__ = ("_entries", "_handled", "_mailbox", "_outgoing", "_sent")
+    __slots__ = ("_begun", "_entries", "_handled", "_mailbox", "_outgoing", "_sent")
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Commit:
         self._entries = entries
         self._outgoing = outgoing
         self._sent = 0
+        self._begun = -1
 
     def finish(self) -> None:
         """Carry out what is not yet done. Caller holds the pen."""
@@ -40,7 +42,9 @@ class Commit:
             mailbox.tables.put(table, key, value)
         while self._sent < len(self._outgoing):
             receiver, letter = self._outgoing[self._sent]
-            receiver.accept(letter)
+            if self._begun != self._sent or not receiver.has_seen(letter):
+                self._begun = self._sent
+                receiver.accept(letter)
             self._sent += 1
         for letter in self._handled:
             mailbox.remove_head(letter)

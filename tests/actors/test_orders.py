@@ -28,6 +28,7 @@ from realtrading.domain.events import (
     OrderAdmitted,
     OrderAdopted,
     OrderArchived,
+    OrderBlocked,
     OrderCancelled,
     OrderCancelRequested,
     OrderDenied,
@@ -207,6 +208,26 @@ def test_a_veto_ends_the_order_before_it_was(bench: Bench) -> None:
     denied = one(said, OrderDenied)
     assert (denied.reason, denied.detail) == (Reason.RISK_ORDER_VALUE_MAX, "600 > 500")
     assert bench.row("orders", ID) is None
+
+
+def test_setting_our_clock_moves_no_moment_in_the_venues_time(bench: Bench) -> None:
+    """Somebody sets the clock on the wall ahead by an hour: the venue's is known by what monotonic time has passed."""
+    bench.tell(ClockMeasured(offset_s=0.25, uncertainty_s=0.01))
+    heard, after = bench.now, attrs.evolve(bench.now, mono=bench.mono + 2, utc=bench.now.utc + timedelta(hours=1, seconds=2))
+
+    order = one(list(bench.keeper.handle(an_intent(), after)), VetOrder).order
+
+    assert order.valid_until == heard.utc + timedelta(seconds=7.25)
+
+
+@pytest.mark.parametrize("said_by", [OrderVetoed, OrderBlocked])
+def test_a_no_that_comes_after_the_record_denies_nothing(bench: Bench, said_by: type[OrderVetoed | OrderBlocked]) -> None:
+    """A ladder's letter that came twice is blocked the second time; the first has been recorded and may be live."""
+    order = one(bench.tell(an_intent()), VetOrder).order
+    bench.tell(OrderRecorded(id=ID))
+
+    assert bench.tell(said_by(order=order, reason=Reason.HOUSE_DUPLICATE, detail="recorded before")) == []
+    assert bench.row("orders", ID).state is OrderState.PENDING
 
 
 def test_the_first_public_word_comes_after_the_record(bench: Bench) -> None:

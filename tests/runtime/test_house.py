@@ -14,6 +14,7 @@ from realtrading.runtime.actor import Hand, Keeper
 from realtrading.runtime.events import Backlog
 from realtrading.runtime.house import House
 from realtrading.runtime.mailbox import Letter, Missed, Tick
+from realtrading.runtime.post import Commit
 from realtrading.runtime.spec import ActorSpec, Budget, FaultKind
 from villains import (
     Books,
@@ -174,6 +175,29 @@ class TestCommit:
         house.mailbox("other").accept(house.post_office.write(Job(5), sender="test", cause=None))
         house.run_until_idle()
         assert booked(house, "other") == {1: 1}
+
+    @pytest.mark.parametrize("handled_meanwhile", [False, True])
+    def test_a_letter_that_arrived_before_its_sender_died_does_not_arrive_again(self, handled_meanwhile: bool) -> None:
+        """Whoever finishes the commit finds it waiting, or among the last that were handled; the rest is sent."""
+        house = villain_house(row("books", Books), row("ear", Listens), routes={Refused: ("ear",)}, seed=1)
+        house.start()
+        books, ear = house.mailbox("books"), house.mailbox("ear")
+        letters = [house.post_office.write(Refused(number), sender="books", cause=None) for number in (1, 2, 3)]
+        commit = Commit(books, (), [], [(ear, letter) for letter in letters])
+
+        def rings_no_more() -> None:
+            if letters[1] in ear.letters:
+                raise RuntimeError("the thread dies")
+
+        ear.ring, ring = rings_no_more, ear.ring
+        with pytest.raises(RuntimeError, match="dies"):
+            commit.finish()
+        ear.ring = ring
+        if handled_meanwhile:
+            house.run_until_idle()
+        commit.finish()
+        house.run_until_idle()
+        assert [letter.seq for letter in ear.recent] == [letter.seq for letter in letters]
 
     def test_readers_see_tables_without_asking_and_cannot_write_them(self) -> None:
         """A view reads live values, walks a copy, and an unknown table is empty."""
