@@ -22,6 +22,7 @@ from realtrading.config import Credentials, load_credentials, simulated
 from realtrading.domain.breaker import CauseKind
 from realtrading.domain.commands import CancelOrder, CloseVenue, OrderIntent, Reconcile, StopStrategies, SubmitOrder
 from realtrading.domain.events import (
+    ActorRestarted,
     BreakerChanged,
     EngineStarted,
     EngineStopped,
@@ -327,8 +328,8 @@ class RealTradingEngine(EngineState):
             self._closed.set()
         elif isinstance(event, InstanceSuperseded):
             self._fail(superseded(event.run, event.client_id), EXIT_SUPERSEDED)
-        elif isinstance(event, Missed):
-            self._tickets.look_again()
+        elif isinstance(event, Missed) or (isinstance(event, ActorRestarted) and event.name == "feed"):
+            self._tickets.look_again()  # the letter over which the feed died is told to nobody
 
     def _escalated(self, actor: str) -> None:
         """A critical actor cannot be kept alive: the owner stops us."""

@@ -19,6 +19,7 @@ from realtrading.runtime.words import log_traceback
 
 ROUND_S = 0.05
 LATE_S = 0.5
+THREADLESS_S = 1.5
 STDLIB = str(PurePath(threading.__file__).parent)
 log = logging.getLogger("realtrading.runtime")
 
@@ -36,6 +37,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._judge_from_mono = 0.0
+        self._threadless: dict[Desk, float] = {}
         self.heartbeat_mono = house.mono()
 
     def take_in(self, mailbox: Mailbox, desk: Desk) -> None:
@@ -80,8 +82,9 @@ class Supervisor:
     def open(self) -> None:
         """Start the thread."""
         self.heartbeat_mono = self._house.mono()
-        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        thread.start()
+        self._thread = thread  # one that was refused must not be waited for
 
     def close(self, timeout_s: float) -> bool:
         """End the thread; True if it is gone in time. Called by itself, it ends after this round."""
@@ -160,12 +163,23 @@ class Supervisor:
         fenced = [life for life in lives if life.fence()]  # before the new shift could serve them
         try:
             desk.relieve()
+            self._threadless.pop(desk, None)
         except (RuntimeError, OSError) as refused:  # no thread or no loop: it counts as dead, the next round tries again
-            log.error("desk %s gets no thread: %s", desk.name, refused)
+            self._without_thread(desk, refused)
         for life in hit:
             self._endings.end(life, cause, failure)
         for life in fenced:
             self._endings.end(life, "requested", Requested(f"{life.mailbox.name}: its thread was replaced"))
+
+    def _without_thread(self, desk: Desk, refused: Exception) -> None:
+        """Say so once; after a second and more the house cannot wait any longer: its letters are served by nobody."""
+        now_mono = self._house.mono()
+        if desk not in self._threadless:
+            log.error("desk %s gets no thread: %s", desk.name, refused)
+        if now_mono - self._threadless.setdefault(desk, now_mono) > THREADLESS_S:
+            for mailbox in desk.mailboxes:
+                if mailbox.spec.critical:
+                    self._endings.give_up(self._endings.wards[mailbox.name], f"desk {desk.name} gets no thread")
 
     def _fence_on_request(self, ward: Ward) -> None:
         life = ward.mailbox.incumbent

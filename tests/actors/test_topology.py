@@ -165,7 +165,7 @@ def test_every_row_makes_a_valid_spec() -> None:
     assert len({row.name for row in rows}) == len(rows)
     assert [row.name for row in rows if row.fatal] == ["journal"]
     assert all(row.retry_letter for row in KEEPERS)
-    assert not any(row.retry_letter for row in HANDS)
+    assert [row.name for row in HANDS if row.retry_letter] == ["feed"], "it touches nothing, so hearing twice does no harm"
 
 
 def test_routes_look_strategies_up() -> None:
