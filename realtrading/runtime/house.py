@@ -105,23 +105,29 @@ class House:
         """Start the actors in the order of ACTORS, each after the one before it runs.
 
         Raises HouseError, with everything stopped again, if a critical actor does not start within its budget or
-        `timeout_s`.
+        `timeout_s`, and if the system gives no thread.
         """
         if self._started:
             raise HouseError("a house starts once")
         self._started = True
         deadline_mono = time.monotonic() + timeout_s
         if self.seeded is None:
-            for desk in self._desks.values():
-                desk.open()
-            self.supervisor.open()
+            self._open(*self._desks.values(), self.supervisor)
         for mailbox in self._mailboxes.values():
             self.supervisor.start(mailbox)
             if not self._wait_for(partial(self._settled_start, mailbox), deadline_mono) or mailbox.given_up:
                 self.stop(5.0)
                 raise HouseError(f"actor {mailbox.name} does not start: {_seen(mailbox) or 'no answer'}")
         if self.seeded is None:
-            self._ticker.open()
+            self._open(self._ticker)
+
+    def _open(self, *threads: Desk | Supervisor | Ticker) -> None:
+        try:
+            for each in threads:
+                each.open()
+        except RuntimeError as refusal:
+            self.stop(5.0)
+            raise HouseError(f"the system gives no thread: {refusal}") from refusal
 
     def _settled_start(self, mailbox: Mailbox) -> bool:
         if self.seeded is not None:

@@ -45,8 +45,9 @@ class Ticker:
     def open(self) -> None:
         """Start the thread, if anybody ticks."""
         if self._mailboxes:
-            self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+            thread.start()
+            self._thread = thread  # one that was refused must not be waited for
 
     def close(self, timeout_s: float) -> bool:
         """End the thread; True if it is gone in time."""

@@ -40,6 +40,22 @@ def _no_thread_left() -> Iterator[None]:
     wait_until(lambda: set(threading.enumerate()) <= before, 5, "no thread is left")
 
 
+@pytest.mark.parametrize("given", range(5))
+def test_a_house_that_gets_too_few_threads_is_stopped_again(given: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three desks, the supervisor, the ticker: whichever thread the system refuses first, no other is left, and it is told."""
+    house = villain_house(*(attrs.evolve(row(name, Listens, name), tick_s=1.0) for name in ("money", "journal", "wire")))
+    start, left = threading.Thread.start, iter(range(given))
+
+    def grudging(thread: threading.Thread) -> None:
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", grudging)
+    with pytest.raises(HouseError, match="the system gives no thread: can't start new thread"):
+        house.start()
+
+
 def test_actors_start_in_the_order_of_the_rows_and_stop_in_reverse() -> None:
     """Across desks: each starts after the one before it runs, and on_stop goes backwards."""
     diary: list[str] = []
