@@ -52,9 +52,10 @@ from realtrading.domain.reports import (
 )
 from realtrading.domain.values import Quote
 from realtrading.errors import VenueThrottled, VenueUnknown
-from realtrading.runtime.actor import Hand
+from realtrading.runtime.actor import Fenced, Hand, staffing
 from realtrading.runtime.events import ActorRestarted
 from realtrading.runtime.house import House
+from realtrading.runtime.mailbox import Incarnation, Mailbox
 from realtrading.runtime.spec import ActorSpec, FaultKind
 from realtrading.venue.port import StreamReport, VenueGauges
 from waiting import wait_until
@@ -277,6 +278,17 @@ def test_a_gate_that_moved_stops_what_had_passed_it() -> None:
         wait_until(lambda: len(stage.of(PlacementRefused)) == 2, 5, "both are refused")
         assert {refused.reason for refused in stage.of(PlacementRefused)} == {Reason.BREAKER_GATE_MOVED}
         assert stage.venue.placed == []
+
+
+def test_a_gateway_that_was_replaced_signs_nothing() -> None:
+    """Its loop hung, it was fenced, and now it goes on: its order was answered for already."""
+    venue, life = ScriptedVenue(), Incarnation(Mailbox(ActorSpec("gateway", GatewayActor, "wire")), 1)
+    with staffing(life):
+        late = GatewayActor(venue=venue, gate=lambda: 3, mono=lambda: 0.0, observe=False)
+    assert life.fence()
+    with contextlib.suppress(Fenced):
+        asyncio.run(late.place(PlaceOrder(order=an_order(), gate=3, valid_until_mono=5.0)))
+    assert venue.placed == []
 
 
 def test_what_only_reduces_passes_every_gate_and_may_go_unheard() -> None:
