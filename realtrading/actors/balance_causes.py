@@ -49,7 +49,7 @@ def measure(
         asked_at=message.snapshot.asked_at,
     )
     draft.say(fresh)
-    return before.keys()
+    return {*before, *(() if last is None else last.asked)}
 
 
 def lessen(draft: Draft, asset: str, delta: Decimal) -> None:
@@ -68,6 +68,7 @@ def ask(self: BalancesActor, message: ExplainBalances, now: Now, draft: Draft) -
     if last is None or not assets:
         draft.say(BalancesExplained(token=message.token, explained={}, unanswered=()))
         return
+    draft.say(attrs.evolve(last, asked=assets))
     draft.say(
         QueryMovements(
             token=message.token,
@@ -84,7 +85,7 @@ def since(lines: Mapping[str, LedgerLine], assets: Iterable[str], asked_at: date
     noted = [line.agreed_at for line in lines.values() if line.agreed_at is not None]
     latest = max(noted, default=asked_at - SINCE_UNKNOWN)
     agreed = [lines[asset].agreed_at if asset in lines else None for asset in assets]
-    return max(min(latest if each is None else each for each in agreed), asked_at - SINCE_MAX)
+    return max(min((latest if each is None else each for each in agreed), default=latest), asked_at - SINCE_MAX)
 
 
 def found(self: BalancesActor, message: MovementsFound, now: Now, draft: Draft) -> None:
@@ -104,7 +105,7 @@ def found(self: BalancesActor, message: MovementsFound, now: Now, draft: Draft) 
             self.moved(draft, self.line(draft, asset, now), str(movement.kind), movement.key(asset), delta, now)
     after = measured_in(draft)
     left = {} if after is None else after.residuals
-    explained = {asset: _words(asset, explanation.booked) for asset in asked if asset not in left}
+    explained = {asset: _words(asset, explanation.booked) for asset in last.asked if asset not in left}
     draft.say(BalancesExplained(token=message.token, explained=explained, unanswered=message.unanswered))
 
 

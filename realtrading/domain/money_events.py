@@ -94,7 +94,7 @@ class BalanceUpdated(Event):
 @attrs.frozen(kw_only=True)
 class DifferencesMeasured(Event):
     """Balances' note of the round `token` (ephemeral): by how much the exchange holds more than the ledger says, for each
-    asset that differs; `skipped` could not be compared; `asked_at` is the venue's clock.
+    asset that differs; `skipped` could not be compared; `asked_at` is the venue's clock; `asked` is whose cause was asked for.
     """
 
     durable: ClassVar[bool] = False
@@ -103,6 +103,7 @@ class DifferencesMeasured(Event):
     skipped: tuple[str, ...]
     watched: tuple[str, ...]
     asked_at: datetime
+    asked: tuple[str, ...] = ()
 
     def entries(self) -> Iterable[Entry]:
         """The one row: only the last round's note is kept."""
