@@ -16,7 +16,7 @@ from realtrading.actors.breaker import HEALED_BY_ROUND, book_of
 from realtrading.actors.feed import Listeners
 from realtrading.actors.reconciliation import Plan
 from realtrading.actors.tally import Tally
-from realtrading.domain.breaker import ACCOUNT, CauseKind, open_cause
+from realtrading.domain.breaker import ACCOUNT, CauseKind, open_cause, restored
 from realtrading.domain.commands import CompareBalances, ExplainBalances, GateOrder, PrepareSnapshot, SubmitOrder, VetOrder
 from realtrading.domain.events import (
     ActorRestarted,
@@ -189,10 +189,11 @@ def restore(house: House, parts: Parts) -> None:
         house.mailbox(row.name).tables.restore(recovered(row, parts, parts.store.rows))
     tables = house.mailbox("breaker").tables
     book = book_of(tables["breaker"].get("state"), tables["gate"].get("gate"))
-    book = open_cause(book, CauseKind.UNCONFIRMED, ACCOUNT, f"run-{parts.run}", UNCONFIRMED, parts.clock())
+    token = restored(parts.run) if parts.own_runs.adopted_by(parts.run) else f"run-{parts.run}"
+    book = open_cause(book, CauseKind.UNCONFIRMED, ACCOUNT, token, UNCONFIRMED, parts.clock(), sealed=True)
     tables.put("breaker", "state", (book.state, book.causes))
     tables.put("gate", "gate", book.gate)
-    wishes = tuple(cause.token for cause in book.causes if cause.kind in HEALED_BY_ROUND)
+    wishes = tuple(cause.token for cause in book.causes if cause.kind in HEALED_BY_ROUND and cause.token != restored(parts.run))
     house.mailbox("reconciliation").tables.put("plan", "plan", Plan(wishes=wishes))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from realtrading.actors import order_echoes, order_events, order_polls
+from realtrading.actors import order_echoes, order_events, order_polls, order_reset
 from realtrading.actors.balances import BalancesActor
 from realtrading.actors.breaker import BreakerActor
 from realtrading.actors.feed import FeedActor
@@ -101,6 +101,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     c.TakeSnapshot: ("lookup",),
     c.ListOpenOrders: ("lookup",),
     c.CompareBalances: ("balances",),
+    c.JudgeReset: ("balances",),
     c.ExplainBalances: ("balances",),
     c.AcceptDifference: ("balances",),
     c.QueryMovements: ("lookup",),
@@ -157,12 +158,13 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     order_events.OrderWatched: (),
     order_events.ArchivedNoted: (),
     order_events.TradesUnmatched: (),
-    order_events.TradesExplained: (),
+    order_events.ForeignNoted: (),
     order_events.ClockHeard: (),
     order_events.GenerationHeard: (),
     order_echoes.EchoAwaited: (),
     order_polls.PollPlanned: (),
     order_polls.RereadNoted: (),
+    order_reset.GoneNoted: (),
     # events of positions and balances
     e.PositionOpened: _POSITION,
     e.PositionUpdated: _POSITION,
@@ -192,6 +194,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     PlanChanged: (),
     e.OrdersCompared: ("reconciliation",),
     e.BalancesCompared: ("reconciliation",),
+    e.AccountResetSeen: ("breaker",),
     e.BalancesExplained: ("reconciliation",),
     e.ReconciliationComplete: ("breaker", "journal", "feed", ALL),
     e.ReconciliationFailed: ("journal", "feed"),

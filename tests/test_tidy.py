@@ -51,6 +51,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     # a door reads the user's file before there is an engine, names actors' faults, and starts the simulator
     "doors": ("config", "domain", "engine", "journal", "metrics", "runtime", "errors"),
     "doors.cli.sim": ("sim.cli",),
+    # the one command that writes into a journal opens it as the engine does
+    "doors.journal_rebase": ("domain", "journal", "opening", "errors"),
     # --fault names an actor: a wrong name is told before anything starts
     "doors.cli.timed_fault": ("domain", "errors", "runtime.spec", "topology"),
     "doors.cli.group": ("__version__",),

@@ -19,7 +19,7 @@ from realtrading.domain.balances import (
     with_flow,
     with_report,
 )
-from realtrading.domain.commands import AcceptDifference, CompareBalances, ExplainBalances
+from realtrading.domain.commands import AcceptDifference, CompareBalances, ExplainBalances, JudgeReset
 from realtrading.domain.events import (
     BalancesCompared,
     BalancesStated,
@@ -44,7 +44,7 @@ from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Reso
 from realtrading.domain.reports import AccountReported, FlowReported, MovementsFound, RulesReported, SnapshotTaken
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
-from . import balance_causes
+from . import balance_causes, balance_reset
 from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 
 CLOCK_SLACK = timedelta(milliseconds=250)
@@ -210,6 +210,7 @@ class BalancesActor(MoneyKeeper):
         ExplainBalances: balance_causes.ask,
         MovementsFound: balance_causes.found,
         AcceptDifference: balance_causes.accept,
+        JudgeReset: balance_reset.judge,
         RulesReported: hear_rules,
     }
 

@@ -8,6 +8,7 @@ from realtrading.domain import breaker as rules
 from realtrading.domain.breaker import ACCOUNT, BreakerBook, CauseKind, Pass
 from realtrading.domain.commands import CloseBreaker, GateOrder, OpenBreaker, Reconcile, RecordOrder
 from realtrading.domain.events import (
+    AccountResetSeen,
     BreakerChanged,
     CircuitBreakerClosed,
     CircuitBreakerOpened,
@@ -69,10 +70,14 @@ class BreakerActor(MoneyKeeper):
             draft.say(CircuitBreakerClosed())
         return after
 
-    def open(self, draft: Draft, kind: CauseKind, scope: str, token: str, detail: str, now: Now) -> None:
+    def open(
+        self, draft: Draft, kind: CauseKind, scope: str, token: str, detail: str, now: Now, *, sealed: bool = False
+    ) -> None:
         """Open a cause."""
         self.change(
-            draft, f"{kind}: {detail}", lambda book: rules.open_cause(book, kind, scope, token, detail, now)
+            draft,
+            f"{kind}: {detail}",
+            lambda book: rules.open_cause(book, kind, scope, token, detail, now, sealed=sealed),
         )
 
     def close(self, draft: Draft, kind: CauseKind, scope: str, token: str, detail: str) -> None:
@@ -131,6 +136,17 @@ class BreakerActor(MoneyKeeper):
 
     # -- causes ---------------------------------------------------------------
 
+    def reset_seen(self, message: AccountResetSeen, now: Now, draft: Draft) -> None:
+        """What positions say may be void: not even an exit passes. Once it is certain, only a rebase helps."""
+        if message.certain:
+            self.open(draft, CauseKind.ACCOUNT_RESET, ACCOUNT, "reset", message.detail, now, sealed=True)
+        else:
+            token = f"reset-{message.token}"
+            known = self.book(draft).cause(CauseKind.UNCONFIRMED)
+            if known is None or not known.token.startswith("reset-"):
+                self.open(draft, CauseKind.UNCONFIRMED, ACCOUNT, token, message.detail, now, sealed=True)
+                draft.say(Reconcile(trigger="reset", token=token))
+
     def keeper_lost(self, message: KeeperLost, now: Now, draft: Draft) -> None:
         """An actor died: shut until a round that begins after this has found nothing wrong."""
         token = f"keeper-{message.name}-{message.token}"
@@ -168,6 +184,8 @@ class BreakerActor(MoneyKeeper):
 
     def reconciled(self, message: ReconciliationComplete, now: Now, draft: Draft) -> None:
         """A round ended: it opens what it found and closes what it has covered and found in order."""
+        if message.confirmed:
+            self.change(draft, f"{message.token} confirmed the positions", rules.unsealed)
         drifting = {}
         for found in message.unresolved:
             if found.kind is DiscrepancyKind.BALANCE_DRIFT:
@@ -180,7 +198,7 @@ class BreakerActor(MoneyKeeper):
         for cause in self.book(draft).causes:
             healed = cause.kind in HEALED_BY_ROUND and message.settled and cause.token in message.covers
             settled = cause.kind is CauseKind.DRIFT and cause.scope not in drifting
-            if healed or settled:
+            if healed or settled or (cause.kind is CauseKind.ACCOUNT_RESET and message.clean):
                 self.close(draft, cause.kind, cause.scope, cause.token, f"{message.token} was clean")
 
     # -- people and time ------------------------------------------------------
@@ -198,6 +216,12 @@ class BreakerActor(MoneyKeeper):
     def tick(self, message: Tick, now: Now, draft: Draft) -> None:
         """The cooldown of errors; the end of what a start has to wait for."""
         self.change(draft, "cooldown", lambda book: rules.tick(book, now, self.config))
+        self.change(draft, "positions could not be confirmed", lambda book: rules.unsealed_by_time(book, now))
+        cause = self.book(draft).cause(CauseKind.UNCONFIRMED)
+        if cause is not None and rules.is_listed(cause, now):
+            token = f"listed-{cause.token}"
+            self.open(draft, cause.kind, cause.scope, token, cause.detail, now)
+            draft.say(Reconcile(trigger="restored", token=token))
 
     handlers: ClassVar[dict[type, Handler]] = {
         GateOrder: gate,
@@ -215,6 +239,7 @@ class BreakerActor(MoneyKeeper):
         MailboxFilled: backlog,
         ClockMeasured: clock,
         LimitBreached: limit_breached,
+        AccountResetSeen: reset_seen,
         ReconciliationComplete: reconciled,
         OpenBreaker: by_hand,
         CloseBreaker: resumed,

@@ -89,7 +89,7 @@ class TradesUnmatched(Event):
 
 
 @attrs.frozen(kw_only=True)
-class TradesExplained(Event):
+class ForeignNoted(Event):
     """Trades above the cursor that were found to be somebody else's: no later round asks again (ephemeral)."""
 
     durable = False

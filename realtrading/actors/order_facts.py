@@ -39,8 +39,8 @@ from realtrading.domain.values import ClientId, Now, SymbolRules, is_ours
 
 from .keeper import Draft
 from .order_events import (
+    ForeignNoted,
     OrderWatched,
-    TradesExplained,
     TradesUnmatched,
     Watch,
     ask,
@@ -219,9 +219,13 @@ def cancel_sent(draft: Draft, order: RealOrder) -> float | None:
 
 def look(draft: Draft, order: RealOrder, message: OrderLookedUp, now: Now) -> None:
     """The venue answered "does not exist": evidence, and enough of it at the right times is proof."""
-    if order.is_terminal() or order.exchange_order_id is not None:
+    if order.is_terminal():
         return
     watch = watch_of(draft, order.id, now)
+    if order.exchange_order_id is not None:  # it was there: the first and the last look say for how long it has not been
+        looks = (*watch.looks[:1], (message.asked_at, message.in_history))
+        draft.say(OrderWatched(id=order.id, watch=attrs.evolve(watch, looks=looks)))
+        return
     looks = (*watch.looks[-9:], (message.asked_at, message.in_history))
     soon = watch.due_mono if message.in_history else now.mono + until_apart(looks).total_seconds()
     due_mono = min(watch.due_mono, soon) if provable(order, message.asked_at) else watch.due_mono
@@ -269,7 +273,7 @@ def explain(self: OrdersActor, message: OrderLookedUp, now: Now, draft: Draft) -
         for trade in trades:
             external(draft, trade)
         ids = explained(draft, report.symbol).union(trade.trade_id for trade in trades)
-        draft.say(TradesExplained(symbol=report.symbol, trade_ids=ids))
+        draft.say(ForeignNoted(symbol=report.symbol, trade_ids=ids))
     draft.say(TradesUnmatched(key=message.id, trades=None))
     draft.say(Reconcile(trigger="foreign", token=message.id))
 

@@ -12,9 +12,9 @@ from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Reso
 from realtrading.domain.reports import SnapshotTaken, TradeReport
 from realtrading.domain.values import Now, SymbolRules
 
-from . import order_facts
+from . import order_facts, order_reset
 from .keeper import Draft
-from .order_events import TradesExplained, TradesUnmatched, ask, server_now, tell
+from .order_events import ForeignNoted, TradesUnmatched, ask, server_now, tell
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -41,6 +41,8 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
     if generation != message.generation:
         draft.say(OrdersCompared(token=message.token, discrepancies=(), pending=("generation changed",)))
         return
+    if order_reset.suspected(message, now, draft):
+        return
     found = list(merge_snapshot_trades(message, now, draft))
     move_cursors(message, draft)
     offset = server_now(draft, now) - now.utc
@@ -62,7 +64,14 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
         draft.say(DiscrepancyFound(discrepancy=discrepancy))
     cancel_stale(self, now, draft)
     pending.extend(draft.rows("unmatched"))
-    draft.say(OrdersCompared(token=message.token, discrepancies=tuple(found), pending=tuple(pending)))
+    draft.say(
+        OrdersCompared(
+            token=message.token,
+            discrepancies=tuple(found),
+            pending=tuple(pending),
+            confirmed=not draft.rows("unmatched"),
+        )
+    )
     self.state_all(draft, message.token)
     draft.say(
         CompareBalances(
@@ -131,7 +140,7 @@ def move_cursors(message: SnapshotTaken, draft: Draft) -> None:
         if old is None or to > old:
             draft.say(TradesCursorMoved(symbol=symbol, trade_id=to))
             left = frozenset(each for each in order_facts.explained(draft, symbol) if each > to)
-            draft.say(TradesExplained(symbol=symbol, trade_ids=left))
+            draft.say(ForeignNoted(symbol=symbol, trade_ids=left))
 
 
 def moving_ids(draft: Draft, asked_at: datetime) -> frozenset[str]:

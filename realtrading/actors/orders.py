@@ -66,9 +66,9 @@ from .order_echoes import EchoAwaited
 from .order_events import (
     ArchivedNoted,
     ClockHeard,
+    ForeignNoted,
     GenerationHeard,
     OrderWatched,
-    TradesExplained,
     TradesUnmatched,
     Watch,
     ask,
@@ -77,6 +77,7 @@ from .order_events import (
     submitted,
 )
 from .order_polls import PollPlanned, RereadNoted
+from .order_reset import GoneNoted
 
 VALID_S = 5.0
 """An order that is not signed this long after it was admitted is not signed any more: its price is old."""
@@ -92,7 +93,7 @@ ARCHIVE_AFTER = timedelta(seconds=60)
 
 
 class OrdersActor(MoneyKeeper):
-    """Orders. Tables: orders, cursors (durable); watches, unmatched, explained, clock, generation, rules, sweep (ephemeral)."""
+    """Orders. Tables: orders, cursors (durable); watches, unmatched, explained, clock, generation, rules, reset (ephemeral)."""
 
     owns = (
         OrderAdmitted,
@@ -113,13 +114,14 @@ class OrdersActor(MoneyKeeper):
         OrderWatched,
         ArchivedNoted,
         TradesUnmatched,
-        TradesExplained,
+        ForeignNoted,
         ClockHeard,
         GenerationHeard,
         RulesHeard,
         EchoAwaited,
         PollPlanned,
         RereadNoted,
+        GoneNoted,
     )
 
     def __init__(

@@ -237,6 +237,7 @@ class ReconciliationActor(MoneyKeeper):
                 covers=() if open_ends else done.covers,
                 clean=not left and not open_ends,
                 duration_s=now.mono - done.started_mono,
+                confirmed=done.orders is not None and done.orders.confirmed,
             )
         )
         again = open_ends or bool(certain)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -18,6 +18,7 @@ class CauseKind(enum.StrEnum):
 
     ERRORS = "ERRORS"
     UNCONFIRMED = "UNCONFIRMED"
+    ACCOUNT_RESET = "ACCOUNT_RESET"
     STREAM_LOST = "STREAM_LOST"
     KEEPER_LOST = "KEEPER_LOST"
     DRIFT = "DRIFT"
@@ -30,16 +31,28 @@ class CauseKind(enum.StrEnum):
 ACCOUNT = "account"
 """The widest scope; the others are symbol:…, asset:… and strategy:…."""
 
+SEALED_MAX = timedelta(seconds=30)
+"""A start whose positions nobody could confirm for so long lets exits go by what the journal says."""
+
+LISTED_AFTER = timedelta(seconds=15)
+"""No list of the exchange lags so far behind: what a lost memory did until its end is in it."""
+
+_RESTORED = "restored-"
+
 
 @attrs.frozen(kw_only=True)
 class BreakerCause:
-    """One reason to be open. The same kind and scope again replaces the token; a fact naming the token removes it."""
+    """One reason to be open. The same kind and scope again replaces the token; a fact naming the token removes it.
+
+    `sealed`: what positions say is not confirmed, so exits do not pass either; they might sell what is not there.
+    """
 
     kind: CauseKind
     scope: str
     token: str
     detail: str
     opened_at: datetime
+    sealed: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -105,21 +118,54 @@ and every refusal of our own are expected answers. An unknown outcome counts whe
 absence (VENUE_ABSENT) does not count again."""
 
 
-def open_cause(book: BreakerBook, kind: CauseKind, scope: str, token: str, detail: str, now: Now) -> BreakerBook:
+def open_cause(
+    book: BreakerBook, kind: CauseKind, scope: str, token: str, detail: str, now: Now, *, sealed: bool = False
+) -> BreakerBook:
     """Open (or renew, with a new token) the cause of this kind and scope. The same token told again changes nothing.
 
-    A renewed cause keeps its place and the moment it first opened, except ERRORS, whose cooldown starts afresh.
+    A renewed cause keeps its place, its seal and the moment it first opened, except ERRORS, whose cooldown starts afresh.
     """
     before = book.cause(kind, scope)
     if before is not None and before.token == token:
         return book
     since = now.utc if before is None or kind is CauseKind.ERRORS else before.opened_at
-    cause = BreakerCause(kind=kind, scope=scope, token=token, detail=detail, opened_at=since)
+    sealed = sealed or (before is not None and before.sealed)
+    cause = BreakerCause(kind=kind, scope=scope, token=token, detail=detail, opened_at=since, sealed=sealed)
     if before is None:
         causes = (*book.causes, cause)
     else:
         causes = tuple(cause if old is before else old for old in book.causes)
     return _with_causes(attrs.evolve(book, gate=book.gate + 1), causes)
+
+
+def restored(run: int) -> str:
+    """The token of UNCONFIRMED at the first start of a restored journal: no round covers it before it `is_listed`."""
+    return f"{_RESTORED}{run}"
+
+
+def is_listed(cause: BreakerCause, now: Now) -> bool:
+    """True when all that a lost memory traded must be in the account's lists, and a round may confirm it."""
+    return cause.token.startswith(_RESTORED) and now.utc - cause.opened_at >= LISTED_AFTER
+
+
+def unsealed(book: BreakerBook) -> BreakerBook:
+    """Positions are confirmed: exits pass again, but not while it is not certain that the account's lists are whole."""
+    return _unsealed(book, lambda cause: not cause.token.startswith(_RESTORED))
+
+
+def unsealed_by_time(book: BreakerBook, now: Now) -> BreakerBook:
+    """Exits do not wait for ever for a round that does not come: what the journal says of positions must do then."""
+    return _unsealed(book, lambda cause: now.utc - cause.opened_at >= SEALED_MAX)
+
+
+def _unsealed(book: BreakerBook, which: Callable[[BreakerCause], bool]) -> BreakerBook:
+    def opens(cause: BreakerCause) -> bool:
+        return cause.sealed and cause.kind is CauseKind.UNCONFIRMED and which(cause)
+
+    if not any(opens(cause) for cause in book.causes):
+        return book
+    causes = tuple(attrs.evolve(cause, sealed=False) if opens(cause) else cause for cause in book.causes)
+    return _with_causes(book, causes)
 
 
 def close_cause(book: BreakerBook, kind: CauseKind, scope: str, token: str) -> BreakerBook:
@@ -128,6 +174,11 @@ def close_cause(book: BreakerBook, kind: CauseKind, scope: str, token: str) -> B
     if cause is None or cause.token != token:
         return book
     return _with_causes(book, tuple(old for old in book.causes if old is not cause))
+
+
+def without(book: BreakerBook, kind: CauseKind) -> BreakerBook:
+    """The book with no cause of this kind, in whatever scope."""
+    return _with_causes(book, tuple(cause for cause in book.causes if cause.kind is not kind))
 
 
 def close_by_hand(book: BreakerBook, scope: str) -> BreakerBook:
@@ -195,15 +246,20 @@ def probe_returned(book: BreakerBook, order_id: str) -> BreakerBook:
 
 
 def may_pass(book: BreakerBook, order: RealOrder, reduces: bool) -> Pass | Blocked:
-    """May the order go on? Orders that only reduce pass every cause; a shut door must never keep anyone in the room.
+    """May the order go on? Orders that only reduce pass every cause that is not sealed; a shut door must never keep
+    anyone in the room.
 
     `reduces` is risk's judgement by quantities. The role alone opens nothing: an order that calls itself an exit and
-    adds exposure is an entry. Of several causes in scope the oldest is named.
+    adds exposure is an entry. Of several causes in scope a reset of the account is named, else the oldest.
     """
+    causes = sorted(book.causes, key=lambda cause: cause.kind is not CauseKind.ACCOUNT_RESET)
     if reduces:
+        seal = next((cause for cause in causes if cause.sealed and in_scope(cause.scope, order)), None)
+        if seal is not None:
+            return Blocked(reason=Reason[f"BREAKER_{seal.kind.name}"], cause=seal)
         return Pass(gate=None)
     probe = False
-    for cause in book.causes:
+    for cause in causes:
         if not in_scope(cause.scope, order):
             continue
         if cause.kind is CauseKind.ERRORS and book.state.half_open and book.state.probe in (None, order.id):

@@ -204,6 +204,18 @@ class AcceptDifference:
 
 
 @attrs.frozen(kw_only=True)
+class JudgeReset:
+    """orders -> balances: the exchange does not know what it knew. Compare, book nothing, answer `AccountResetSeen` and
+    `BalancesCompared`. `gone` names what, `for_s` for how many seconds every look has said so.
+    """
+
+    snapshot: SnapshotTaken
+    token: str
+    gone: tuple[str, ...]
+    for_s: float
+
+
+@attrs.frozen(kw_only=True)
 class OpenBreaker:
     """Anybody -> breaker by hand: a MANUAL cause."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .event import Entry, Event
 from .house_events import (
+    AccountResetSeen,
     ActorRestarted,
     BalancesCompared,
     BreakerChanged,
@@ -77,6 +78,7 @@ from .order_events import (
 
 __all__ = [
     "AcceptanceRefused",
+    "AccountResetSeen",
     "ActorRestarted",
     "BalanceHeard",
     "BalanceUpdated",

@@ -41,13 +41,25 @@ class CircuitBreakerClosed(Event):
 class OrdersCompared(Event):
     """orders' word to reconciliation after merging a snapshot.
 
-    `pending` ids still need a by-id answer before the round can be clean.
+    `pending` ids still need a by-id answer before the round can be clean. `confirmed`: every trade above the cursors has
+    found its order, so positions are what was traded.
     """
 
     durable: ClassVar[bool] = False
     token: str
     discrepancies: tuple[Discrepancy, ...]
     pending: tuple[str, ...]
+    confirmed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class AccountResetSeen(Event):
+    """balances' word: it looks as if the account had been reset; `certain` once no other reading is left."""
+
+    durable: ClassVar[bool] = False
+    token: str
+    certain: bool
+    detail: str
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +77,7 @@ class ReconciliationComplete(Event):
     """A round ended with every comparable key compared (seed: `discrepancies`). `clean` when nothing unexplained is left.
 
     `covers` are the tokens of the causes and requests that were known before the round's first question was asked.
+    `confirmed`: all trades of the account have been given to their orders, whatever else is open.
     """
 
     discrepancies: int
@@ -75,6 +88,7 @@ class ReconciliationComplete(Event):
     covers: tuple[str, ...]
     clean: bool
     duration_s: float
+    confirmed: bool = False
 
     @property
     def settled(self) -> bool:

@@ -28,6 +28,10 @@ class OwnRuns:
     def __contains__(self, run: int) -> bool:
         return run <= self.adopted or run in self.begun
 
+    def adopted_by(self, run: int) -> bool:
+        """True for the first run of a restored journal: orders that it never had may turn up, and are its own."""
+        return self.adopted == run - 1 and len(self.begun) > 1
+
     def strange(self, client_id: str, prefix: str) -> int | None:
         """The run in this id, when the prefix is ours and the run is not: another house trades on this account."""
         parts = ClientId.parse(client_id)

@@ -42,6 +42,17 @@ def until_apart(looks: Sequence[Look]) -> timedelta:
     return max(timedelta(0), timedelta(seconds=LOOKS_APART_S) - (max(asked) - min(asked)))
 
 
+def denied(order: RealOrder, looks: Sequence[Look]) -> bool:
+    """True when the exchange does not know an order any more that it had confirmed as working, in answers 15 s apart.
+
+    It forgets none that lives: so the account is not the one that it was.
+    """
+    if order.exchange_order_id is None or order.is_terminal():
+        return False
+    since = [asked_at for asked_at, _ in looks if order.venue_at is None or asked_at > order.venue_at]
+    return len(since) > 1 and max(since) - min(since) >= timedelta(seconds=ABSENCE_MARGIN_S)
+
+
 def absence_proved(order: RealOrder, looks: Sequence[Look], server_now: datetime) -> bool:
     """True when the order certainly never lived.
 

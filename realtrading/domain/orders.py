@@ -13,7 +13,7 @@ from decimal import Decimal
 import attrs
 
 from .fills import OrderFill, quantity_of
-from .order_absence import ABSENCE_MARGIN_S, LOOKS_APART_S, RECV_WINDOW_S, absence_proved, provable, until_apart
+from .order_absence import ABSENCE_MARGIN_S, LOOKS_APART_S, RECV_WINDOW_S, absence_proved, denied, provable, until_apart
 from .order_merge import Merged, MergeKind, merge, merge_trades
 from .order_states import (
     ACTIVE,
@@ -47,6 +47,7 @@ __all__ = [
     "RealOrder",
     "absence_proved",
     "checked_move",
+    "denied",
     "merge",
     "merge_trades",
     "order_from_report",

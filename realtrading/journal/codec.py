@@ -22,7 +22,7 @@ from realtrading.domain.positions import PositionBook
 from realtrading.domain.risk import RiskDay
 from realtrading.journal.errors import Unreadable, Unwritable
 from realtrading.journal.leaves import Misfit, Shape
-from realtrading.journal.records import IntentRecorded, RunBegan, rows_of
+from realtrading.journal.records import AccountRebased, IntentRecorded, RunBegan, rows_of
 from realtrading.journal.shapes import record_shape, shape_of
 
 VERSION = 1
@@ -36,7 +36,8 @@ def _durable_events() -> dict[str, type[Event]]:
         for name, kind in vars(domain_events).items()
         if isinstance(kind, type) and issubclass(kind, Event) and kind.durable and name not in _BASES
     }
-    return {**found, "IntentRecorded": IntentRecorded, "RunBegan": RunBegan}
+    own = (AccountRebased, IntentRecorded, RunBegan)
+    return {**found, **{kind.__name__: kind for kind in own}}
 
 
 EVENTS: Mapping[str, type[Event]] = _durable_events()

@@ -20,7 +20,7 @@ from realtrading.domain.events import (
 from realtrading.domain.orders import OrderFill
 from realtrading.domain.values import EXACT, ZERO, Side
 from realtrading.errors import HouseError
-from realtrading.journal.records import rows_of
+from realtrading.journal.records import AccountRebased, rows_of
 
 
 @attrs.frozen(kw_only=True)
@@ -63,8 +63,8 @@ def fold_rows(events: Iterable[Event]) -> dict[str, dict[str, Any]]:
 
 
 def fold_ledger(events: Iterable[Event], symbols: Mapping[str, tuple[str, str]] | None = None) -> EngineLedger:
-    """Fold the money out of a journal's events. `symbols` gives (base, quote) of symbols for which no position was ever
-    booked.
+    """Fold the money out of a journal's events, since the last rebase if there was one. `symbols` gives (base, quote) of
+    symbols for which no position was ever booked.
 
     Raises `HouseError` for a traded symbol whose base and quote nobody told.
     """
@@ -73,7 +73,10 @@ def fold_ledger(events: Iterable[Event], symbols: Mapping[str, tuple[str, str]] 
     flows: dict[str, Mapping[str, Decimal]] = {}
     fills: dict[tuple[str, int], tuple[Side, OrderFill]] = {}
     for event in events:
-        if isinstance(event, OrderEvent):
+        if isinstance(event, AccountRebased):
+            for told in (opening, flows, fills):
+                told.clear()
+        elif isinstance(event, OrderEvent):
             fills.update(((event.order.symbol, fill.trade_id), (event.order.side, fill)) for fill in event.order.fills)
         elif isinstance(event, BalanceUpdated):
             if event.line.opened:

@@ -17,7 +17,7 @@ from realtrading.journal.codec import EVENTS
 from realtrading.journal.fold import EngineLedger, fold_ledger
 from realtrading.journal.records import Run, Stored
 
-_MONEY = tuple(name for name in EVENTS if name.startswith(("Order", "Position", "BalanceUpdated")))
+_MONEY = tuple(name for name in EVENTS if name.startswith(("Order", "Position", "BalanceUpdated", "AccountRebased")))
 
 
 @attrs.frozen(kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 
 import attrs
 
@@ -43,6 +44,27 @@ class RunBegan(Event):
         """The journal's own rows: the last run, and up to which one all are its own."""
         last = ("journal", "run", self.run)
         return (last, ("journal", "adopted", self.run - 1)) if self.adopts else (last,)
+
+
+@attrs.frozen(kw_only=True)
+class AccountRebased(Event):
+    """A person began a new opening balance, because the exchange had reset the account.
+
+    Named is what ended: ids of live orders, positions (key -> base quantity), ledger totals and trade cursors.
+    """
+
+    author: str
+    reason: str
+    account_uid: int | None
+    orders: tuple[str, ...]
+    positions: Mapping[str, Decimal]
+    ledger: Mapping[str, Decimal]
+    cursors: Mapping[str, int]
+
+    def entries(self) -> Iterable[Entry]:
+        """The ledger's and the cursors' rows go away: the next start opens them anew."""
+        lines = (("ledger", asset, None) for asset in self.ledger)
+        return (*lines, *(("cursors", symbol, None) for symbol in self.cursors))
 
 
 @attrs.frozen(kw_only=True)

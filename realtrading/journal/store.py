@@ -246,6 +246,10 @@ class Journal:
         """Check everything on disk, through a connection of its own."""
         return verify(self.path)
 
+    def now(self) -> datetime:
+        """The moment by the journal's clock."""
+        return self._utc()
+
     def client_runs_seen(self) -> int:
         """The highest run number in any client id of ours that a record is about; 0 when there is none."""
         return max(self._writer.seen_runs.values(), default=0)

@@ -13,6 +13,7 @@ from house.kit import LOT, ROOT, SYMBOL, Judge, quiet, violations, write_config
 from matrix.evidence import judged
 from processes import Processes
 from realtrading.domain.identity import EXIT_SUPERSEDED
+from realtrading.domain.values import round_down
 from realtrading.engine import RealTradingEngine
 from realtrading.errors import BadInput
 from realtrading.journal.backup import backup, restore
@@ -32,6 +33,11 @@ def bought(engine: RealTradingEngine) -> None:
     order = engine.buy(SYMBOL, quantity=LOT).wait(10)
     assert order is not None
     assert order.state == "Filled", order
+
+
+def far_below(engine: RealTradingEngine) -> Decimal:
+    """A price at which a buy rests."""
+    return round_down(engine.quotes[SYMBOL].bid / 2, Decimal("0.01"))
 
 
 def places(judge: Judge, prefix: str) -> int:
@@ -71,7 +77,7 @@ def test_a_house_that_runs_on_ends_when_its_copy_trades(engines: Engines, judge:
     backup(tmp_path / "journal.db", tmp_path / "carried.db")
     restore(tmp_path / "carried.db", tmp_path / "new.db")
     new = engines(prefix="mw", journal_path=tmp_path / "new.db").start()
-    resting = old.buy(SYMBOL, quantity="0.004", price=old.quotes[SYMBOL].bid / 2, rests=True)
+    resting = old.buy(SYMBOL, quantity="0.004", price=far_below(old), rests=True)
     wait_until(lambda: resting.order is not None and resting.order.state == "New", 5, "it rests")
     bought(new)
     wait_until(lambda: old.failure is not None, 5, "the old one has heard of it")

@@ -105,6 +105,26 @@ def archive(path: Path, before: str, as_json: bool) -> int:
     return 0
 
 
+@journal.command()
+@click.option("--config", "config_file", required=True, type=click.Path(path_type=Path), help="The engine's TOML file.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for the record.")
+@click.option("--account", type=int, metavar="UID", help="The account's uid; mode live needs it.")
+@click.option("--dry-run", is_flag=True, help="Tell what would end, and change nothing.")
+@AS_JSON
+def rebase(config_file: Path, reason: str, account: int | None, dry_run: bool, as_json: bool) -> int:
+    """Begin a new opening balance after the exchange has RESET the account, while no daemon runs.
+
+    Live orders are closed as gone with the account, positions as what they were, and the ledger and the trade cursors
+    begin anew at the next start. History, ids, the day's loss and the breaker's other causes stay.
+    """
+    from realtrading.config import load
+    from realtrading.doors.journal_rebase import Wish, rebased
+
+    settings = load(config_file)
+    _tell(lambda: rebased(settings, Wish(reason=reason, account=account, dry_run=dry_run)), as_json)
+    return 0
+
+
 def _tell(work: Callable[[], tuple[dict[str, Any], list[str]]], as_json: bool) -> dict[str, Any]:
     """Do the work and print what it found."""
     from realtrading.doors.journal_files import guarded

@@ -9,6 +9,7 @@ CLEAN_ROUND = "wait: the next clean round removes it"
 DO = {
     "ERRORS": "wait: after the cooldown one order may try; realtrading orders --all shows what was refused",
     "UNCONFIRMED": CLEAN_ROUND,
+    "ACCOUNT_RESET": "stop the daemon; realtrading journal rebase --config FILE --reason TEXT begins a new opening balance",
     "STREAM_LOST": "wait: it connects again by itself; if it does not, look at the network",
     "KEEPER_LOST": CLEAN_ROUND,
     "DRIFT": "realtrading reconcile shows both sides",
