@@ -10,7 +10,7 @@ import attrs
 
 from realtrading.journal.store import Binding, Journal
 
-USAGE, CONFIG, CREDENTIALS, DAMAGED, UNAVAILABLE = 2, 4, 5, 65, 75
+USAGE, CONFIG, CREDENTIALS, VERDICT, DAMAGED, UNAVAILABLE = 2, 4, 5, 11, 65, 75
 ENGINE = '[engine]\nmode = "simulated"\nsymbols = ["BTCUSDT"]\n'
 TESTNET = '[engine]\nsymbols = ["BTCUSDT"]\n'
 SECRETS = '[credentials]\nkey_file = "key"\nsecret_file = "secret"\n'
@@ -98,6 +98,13 @@ def archiving(name: str, typed: str, told: str, code: int, **files: Content) -> 
     """`realtrading journal archive` typed so."""
     beside = {path.replace("_", "."): held for path, held in files.items()}
     return Case(name=name, typed=f"journal archive {typed}", code=code, told=(told,), files=beside)
+
+
+def rebasing(name: str, options: str, told: str, code: int, content: str = "", **files: Content) -> Case:
+    """`realtrading journal rebase` typed so, with this configuration (else a good one) that keeps its journal in j.db."""
+    beside = {path.replace("_", "."): held for path, held in files.items()}
+    whole = {"house.toml": (content or GOOD) + '[journal]\npath = "j.db"\n', **beside}
+    return Case(name=name, typed=f"journal rebase --config house.toml {options}", code=code, told=(told,), files=whole)
 
 
 def demo(name: str, options: str, told: str, **files: Content) -> Case:
@@ -244,6 +251,45 @@ TABLE: dict[str, tuple[Case, ...]] = {
             "testnet",
             code=CREDENTIALS,
             testnet_db=partial(journal_of, mode="testnet"),
+        ),
+    ),
+    "rebase": (
+        rebasing("no reason", "", "Missing option '--reason'", USAGE),
+        rebasing("an empty reason", "--reason=", "--reason must be one line of 1 to 200 characters", USAGE),
+        rebasing("a reason without an end", f"--reason {'x' * 500}", "--reason must be one line of 1 to 200", USAGE),
+        rebasing("no journal", "--reason reset", r"there is no journal \S*j\.db", CONFIG),
+        rebasing("a journal that is none", "--reason reset", r"journal \S*j\.db is not a journal", CONFIG, j_db=b"x" * 4096),
+        rebasing("a damaged journal", "--reason reset", r"journal \S*j\.db is damaged", VERDICT, j_db=damaged_journal),
+        rebasing(
+            "another mode's journal",
+            "--reason reset",
+            r"journal \S*j\.db belongs to mode testnet, not to mode simulated",
+            CREDENTIALS,
+            j_db=partial(journal_of, mode="testnet"),
+        ),
+        rebasing(
+            "another account",
+            "--reason reset --account 9",
+            "--account 9: the journal belongs to no account yet",
+            CREDENTIALS,
+            j_db=partial(journal_of, mode="simulated"),
+        ),
+        rebasing("no number", "--reason reset --account mine", "'mine' is not a valid integer", USAGE),
+        rebasing(
+            "mode live and no account",
+            "--reason reset",
+            "mode live: type the account's uid too: --account UID",
+            USAGE,
+            content=TESTNET.replace("[engine]", '[engine]\nmode = "live"\nconfirm_account = 7') + SECRETS,
+            j_db=partial(journal_of, mode="live"),
+        ),
+        rebasing(
+            "mode live and another account",
+            "--reason reset --account 8",
+            "--account 8: the journal belongs to account 7",
+            CREDENTIALS,
+            content=TESTNET.replace("[engine]", '[engine]\nmode = "live"\nconfirm_account = 7') + SECRETS,
+            j_db=partial(journal_of, mode="live"),
         ),
     ),
     "strategy": (
