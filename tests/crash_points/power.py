@@ -81,10 +81,11 @@ def record(ground: Ground, scenario: Scenario) -> list[Step]:
     return list(steps(log.read_text().splitlines(), ground.folder))
 
 
-def steps(lines: Iterable[str], folder: Path) -> Iterable[Step]:
-    """The steps in a trace of several threads. A write counts from its beginning, a sync from its end."""
+def steps(lines: Iterable[str], folder: Path, there: Iterable[str] = ()) -> Iterable[Step]:
+    """The steps in a trace of several threads. A write counts from its beginning, a sync from its end. `there`: the files
+    that were there before."""
     syncing: dict[str, str] = {}
-    names: set[str] = set()
+    names = set(there)
     for line in lines:
         if resumed := _RESUMED.match(line):
             if resumed.group(1) in syncing:

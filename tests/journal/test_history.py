@@ -11,6 +11,7 @@ import pytest
 
 from journal.record_history import as_told, digest
 from journal.samples import client_id, opened
+from matrix.evidence import judged
 from realtrading.journal import readers
 from realtrading.journal.codec import EVENTS
 from realtrading.journal.files import SCHEMA_VERSION
@@ -46,12 +47,14 @@ def test_a_journal_of_old_says_what_it_said(recorded: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("recorded", JOURNALS, ids=lambda path: path.stem)
+@pytest.mark.matrix("B19", invariants="G7")
 def test_a_house_of_today_goes_on_with_a_journal_of_old(recorded: Path, tmp_path: Path) -> None:
     """It opens, whatever config it was written under, has the rows it had, and takes the next run."""
     path = Path(shutil.copy(recorded, tmp_path))
     then = json.loads(recorded.with_suffix(".json").read_text("utf-8"))
     with opened(path, binding=Binding(mode="simulated", account_uid=UID), config_digest="another") as journal:
-        assert journal.last_state_digest() == then["state"]
+        with judged("G7"):
+            assert journal.last_state_digest() == then["state"]
         assert journal.last_seq == len(then["told"]["events"])
         assert set(journal.rows("orders")) == set(then["told"]["rows"]["orders"])
         assert journal.begin_run() > max(then["told"]["runs"])
