@@ -143,6 +143,7 @@ class Proxy:
         self.matches = matches
         self.script: deque[Toxic] = deque()
         self.saw: list[bytes] = []
+        self.handshakes_failed = 0
         self._talks: list[Talk] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -188,10 +189,11 @@ class Proxy:
         try:
             if self.tls is not None:
                 client = self.tls.wrap_socket(client, server_side=True)
-            upstream = socket.create_connection(self._target, timeout=30)
         except OSError:
+            self.handshakes_failed += 1
             reset(client)
             raise
+        upstream = socket.create_connection(self._target, timeout=30)
         talk = Talk(client, upstream)
         self._talks.append(talk)
         try:
