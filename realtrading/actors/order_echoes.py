@@ -27,7 +27,7 @@ ECHO_WITHIN_S = 3.0
 ECHO_AT_LEAST_S = 1.0
 """What an answer told late, the stream may still be telling."""
 
-CONNECTED_MARGIN = timedelta(seconds=1)
+CONNECTED_MARGIN = timedelta(milliseconds=250)
 """What happened before the generation was connected, by two clocks that may differ by this much, it need not tell."""
 
 

@@ -30,6 +30,7 @@ class Connection:
         self._last_pong = time.monotonic()
         self._gather_until = 0.0
         self._corked = False
+        self._frozen = False
         self._running: set[asyncio.Task[None]] = set()
         self.peer = request.remote or ""
 
@@ -48,7 +49,8 @@ class Connection:
     def send(self, text: str) -> None:
         """Queue one text frame."""
         try:
-            self._outgoing.put_nowait(text)
+            if not self._frozen:
+                self._outgoing.put_nowait(text)
         except asyncio.QueueFull:
             self.abort()
 
@@ -61,6 +63,10 @@ class Connection:
     def gather(self, ms: int) -> None:
         """Keep frames back for so long, then send all of them in one piece."""
         self._gather_until = time.monotonic() + ms / 1000
+
+    def freeze(self) -> None:
+        """Hang half-open from now on: nothing is said or heard, and nothing is closed."""
+        self._frozen = True
 
     def close(self) -> None:
         """End politely: what is queued, then a close frame."""
@@ -75,6 +81,8 @@ class Connection:
     async def _read(self, on_text: Callable[[str], Awaitable[None]]) -> None:
         while True:
             message = await self._socket.receive()
+            if self._frozen and message.type in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG):
+                continue
             if message.type is WSMsgType.TEXT:
                 await on_text(message.data)
             elif message.type is WSMsgType.PING:
@@ -116,6 +124,8 @@ class Connection:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(PING_EVERY_S)
+            if self._frozen:
+                continue
             if time.monotonic() - self._last_pong > PONG_WITHIN_S:
                 self.abort()
                 return

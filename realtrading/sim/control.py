@@ -59,6 +59,7 @@ class Control:
             "/sim/cut": self._cut,
             "/sim/silence": self._silence,
             "/sim/shutdown_notice": self._shutdown_notice,
+            "/sim/freeze": lambda given: {"frozen": self._floor.user_streams.freeze()},
             "/sim/frame": self._frame,
         }
         return [
@@ -174,10 +175,15 @@ class Control:
         return {"announced": True}
 
     def _frame(self, given: Json) -> Json:
-        """Send any frame (an object, or any text) to every WebSocket API connection: stray errors, unknown events."""
-        if not isinstance(given.get("frame"), dict | str):
+        """Send any frame (an object, or any text, `length` long if it is given) so many `times` to every WebSocket API
+        connection: stray errors, unknown events, storms.
+        """
+        frame = given.get("frame")
+        if not isinstance(frame, dict | str):
             raise Refused("frame must be an object or a text")
-        return {"sent": self._floor.user_streams.send(given["frame"])}
+        if isinstance(frame, str) and frame:
+            frame = (frame * (_whole(given, "length", len(frame)) // len(frame) + 1))[: _whole(given, "length", len(frame))]
+        return {"sent": self._floor.user_streams.send(frame, _whole(given, "times", 1))}
 
     def _account(self, given: Json) -> tuple[int, dict[str, str]]:
         """Whose account, and the other members as request parameters."""

@@ -50,6 +50,18 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _fields_given(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _raw(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
 def _status(value: Any) -> bool:
     return type(value) is int and 400 <= value <= 599
 
@@ -78,7 +90,8 @@ ACTIONS: Mapping[str, Action] = {
     "answer_garbage": Action(Stage.AFTER, {"body": _body}),
     "drop_after": Action(Stage.AFTER),
     "drop_event": Action(Stage.EVENT),
-    "duplicate_event": Action(Stage.EVENT),
+    "duplicate_event": Action(Stage.EVENT, {"times": _whole}),
+    "corrupt_event": Action(Stage.EVENT, {"set": _fields_given, "drop": _names, "raw": _raw}),
     "delay_event": Action(Stage.EVENT, {"ms": _whole}, ("ms",)),
     "reorder_events": Action(Stage.EVENT, {"ms": _whole}),
 }

@@ -71,6 +71,8 @@ class UserStreams:
         actions = {each.action: each for each in self._faults.take(Stage.EVENT, subject, 0, self._clock.now_ms())}
         if "drop_event" in actions:
             return
+        if "corrupt_event" in actions:
+            event = _corrupted(event, actions["corrupt_event"].params)
         if "reorder_events" in actions:
             self._held.setdefault(uid, []).append(event)
             wait_ms = actions["reorder_events"].params.get("ms", REORDER_FLUSH_MS)
@@ -82,7 +84,8 @@ class UserStreams:
         else:
             self._deliver(uid, event)
         if "duplicate_event" in actions:
-            self._deliver(uid, event)
+            for _ in range(actions["duplicate_event"].params.get("times", 1)):
+                self._deliver(uid, event)
         self._flush(uid)
 
     def terminate(self, subscriber: Subscriber, subscription_id: int | None) -> None:
@@ -97,10 +100,18 @@ class UserStreams:
         """Tell every connection that the server is about to go away."""
         self.send({"event": {"e": "serverShutdown", "E": self._clock.now_ms()}})
 
-    def send(self, frame: Mapping[str, Any] | str) -> int:
-        """Send one frame (a text as it is) to every connection, subscribed or not; returns how many."""
+    def send(self, frame: Mapping[str, Any] | str, times: int = 1) -> int:
+        """Send a frame (a text as it is) so often to every connection, subscribed or not; returns how many there are."""
+        text = frame if isinstance(frame, str) else _dump(frame)
         for each in self._subscribers:
-            each.connection.send(frame if isinstance(frame, str) else _dump(frame))
+            for _ in range(times):
+                each.connection.send(text)
+        return len(self._subscribers)
+
+    def freeze(self) -> int:
+        """Let every connection hang half-open: nothing is said, heard or closed on it; returns how many."""
+        for each in self._subscribers:
+            each.connection.freeze()
         return len(self._subscribers)
 
     def cut(self, *, close_frame: bool) -> int:
@@ -127,5 +138,24 @@ class UserStreams:
                     each.connection.send(_dump({"subscriptionId": subscription_id, "event": event}))
 
 
+def _corrupted(event: Mapping[str, Any], params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The event with fields replaced (`set`), left out (`drop`) or written as any text, JSON or not (`raw`)."""
+    changed = {**event, **params.get("set", {})}
+    kept = {name: value for name, value in changed.items() if name not in params.get("drop", ())}
+    return _Raw(kept, raw=params.get("raw", {}))
+
+
+class _Raw(dict[str, Any]):
+    """An event some of whose values are not JSON: they are written as they are."""
+
+    def __init__(self, fields: Mapping[str, Any], raw: Mapping[str, str]) -> None:
+        super().__init__(fields)
+        self.raw = raw
+
+
 def _dump(value: Any) -> str:
+    event = value.get("event")
+    if isinstance(event, _Raw):
+        pairs = [f"{json.dumps(name)}:{event.raw.get(name) or json.dumps(told)}" for name, told in event.items()]
+        return f'{{"subscriptionId":{value["subscriptionId"]},"event":{{{",".join(pairs)}}}}}'
     return json.dumps(value, separators=(",", ":"))

@@ -15,7 +15,7 @@ from house.kit import SYMBOL, dripper
 from realtrading.domain.events import BreakerChanged
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reports import MarketStreamLost, StreamLost
-from realtrading.venue import streams
+from realtrading.venue import sockets, streams
 from waiting import wait_until
 
 Ending = Callable[[Stand], object]
@@ -33,6 +33,7 @@ ENDINGS: dict[str, Ending] = {
 }
 
 
+@pytest.mark.matrix("D7", invariants="G3")
 @pytest.mark.parametrize("ending", ENDINGS, ids=str)
 def test_a_stream_that_ends_amid_fills_is_replaced_and_the_gap_is_filled(ending: str, stand_at: Stands) -> None:
     """A partly filled order goes on filling while nobody listens: shut for that long, a new generation, every fill found."""
@@ -51,6 +52,7 @@ def test_a_stream_that_ends_amid_fills_is_replaced_and_the_gap_is_filled(ending:
     stand.trades_on()
 
 
+@pytest.mark.matrix("D7", invariants="G3")
 @pytest.mark.parametrize("why", ["serverShutdown", "old age"])
 def test_an_end_that_was_foreseen_costs_nothing(why: str, stand_at: Stands, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next generation is subscribed before the last one ends: orders go out all the time, what is told on both is
@@ -172,6 +174,27 @@ def test_a_stream_that_cannot_be_had_is_tried_again(stand_at: Stands) -> None:
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.now_open() == {"STREAM_LOST"}, 5, "shut")
     wait_until(lambda: stand.engine.is_ready, 30, "reopened")
+    assert stand.healed().clean
+    stand.trades_on()
+
+
+@pytest.mark.matrix("D6", invariants="G3")
+def test_a_half_open_connection_is_found_out_by_its_ping(stand_at: Stands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said, heard or closed: no pong within the ping's time, at most 40 s in production, and the next
+    generation finds what was filled in between."""
+    assert sockets.PING_EVERY_S + sockets.PONG_WITHIN_S <= 40
+    monkeypatch.setattr(sockets, "PING_EVERY_S", 0.5)
+    monkeypatch.setattr(sockets, "PONG_WITHIN_S", 0.5)
+    stand = stand_at()
+    ticket = stand.touching()
+    stand.step_until(ticket, "PARTIALLY_FILLED")
+    generation = stand.generation
+    assert stand.judge.call("freeze", streams="user") == {"frozen": 1}
+    stand.step_until(ticket, "FILLED")
+    wait_until(lambda: stand.generation == generation + 1, 10, "a new generation")
+    [lost] = stand.ear.of(StreamLost)
+    assert "ping timeout" in lost.detail
+    stand.until(ticket, OrderState.FILLED)
     assert stand.healed().clean
     stand.trades_on()
 

@@ -109,6 +109,7 @@ def test_money_that_arrives_before_the_first_snapshot_is_counted_once(when: str,
     assert "DRIFT" not in stand.causes()
 
 
+@pytest.mark.matrix("D12", invariants="G4 G5")
 # -- people ------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("side", ["BUY", "SELL"])
@@ -144,6 +145,7 @@ def test_trades_by_hand_in_the_gap_between_two_streams_are_found(stand_at: Stand
     assert stand.causes() == {"STREAM_LOST"}
 
 
+@pytest.mark.matrix("D12", invariants="G4 G5")
 def test_an_order_by_hand_that_rests_is_shown_and_left_alone(stand_at: Stands) -> None:
     """A foreign open order is a remark of the round; nobody cancels it and nothing is shut."""
     stand = stand_at()
@@ -172,6 +174,7 @@ def test_our_order_cancelled_by_hand_is_cancelled(muted: bool, stand_at: Stands)
     assert stand.asked("cancel") == []
 
 
+@pytest.mark.matrix("D13", invariants="G4")
 @pytest.mark.parametrize(("path", "kind"), [("deposit", "deposit"), ("withdraw", "withdrawal")])
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "duplicated"])
 def test_money_that_comes_and_goes_is_a_flow(path: str, kind: str, twice: bool, stand_at: Stands) -> None:
@@ -197,6 +200,7 @@ def test_two_equal_deposits_are_two(stand_at: Stands) -> None:
     assert stand.healed().clean
 
 
+@pytest.mark.matrix("D13", invariants="G4")
 def test_an_asset_that_nobody_knew_arrives(stand_at: Stands) -> None:
     """A deposit of an asset that no symbol of ours has opens its line."""
     stand = stand_at()

@@ -25,6 +25,9 @@ PLACE = Subject(
     ({"action": "status_before", "params": {"status": 503, "body": "xml"}}, "body"),
     ({"action": "drop_after", "params": {"ms": 1}}, "ms"),
     ({"action": "drop_after", "name": 7}, "name"),
+    ({"action": "corrupt_event", "params": {"set": ["x"]}}, "set"),
+    ({"action": "corrupt_event", "params": {"drop": "x"}}, "drop"),
+    ({"action": "corrupt_event", "params": {"raw": {"x": 1}}}, "raw"),
 ])  # fmt: skip
 def test_bad_scripts_are_refused_by_name(script: object, named: str) -> None:
     """A script that cannot be used is refused with a sentence that names what is wrong."""
@@ -64,7 +67,7 @@ def test_stage_and_clear() -> None:
 
 
 def test_every_action_has_a_stage() -> None:
-    """The table knows each stage; events have their four kinds of trouble."""
+    """The table knows each stage; events have their five kinds of trouble."""
     by_stage = {stage: [name for name, action in ACTIONS.items() if action.stage is stage] for stage in Stage}
-    assert sorted(by_stage[Stage.EVENT]) == ["delay_event", "drop_event", "duplicate_event", "reorder_events"]
+    assert sorted(by_stage[Stage.EVENT]) == ["corrupt_event", "delay_event", "drop_event", "duplicate_event", "reorder_events"]
     assert {"drop_before", "status_before"} < set(by_stage[Stage.BEFORE])

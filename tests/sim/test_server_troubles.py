@@ -241,3 +241,39 @@ def test_burst_and_stray_frames() -> None:
                 assert frame["event"]["e"] == "outboundAccountPosition"
 
     run(body)
+
+
+def test_a_corrupted_event_is_the_event_but_for_what_was_done_to_it() -> None:
+    """Fields set, left out, or written as text that is no JSON; the order itself is what it was."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await ws.subscribe()
+            await fault(dealer, "corrupt_event", {"event": "executionReport"}, set={"z": "9"}, drop=["l"], raw={"L": "NaN"})
+            await rest(dealer, "t-1")
+            told = (await ws.next())["event"]
+            assert (told["e"], told["c"], told["z"], str(told["L"])) == ("executionReport", "t-1", "9", "nan")
+            assert "l" not in told
+        order = await dealer.signed("GET", "/order", symbol="BTCUSDT", origClientOrderId="t-1")
+        assert Decimal(order.json["executedQty"]) == 0
+
+    run(body)
+
+
+def test_a_storm_a_long_frame_and_a_connection_that_hangs() -> None:
+    """A frame so many times and so long; after a freeze nothing is said and nothing answered, and nothing closed."""
+
+    async def body(dealer: Dealer) -> None:
+        async with dealer.ws() as ws:
+            await ws.subscribe()
+            assert await dealer.sim("POST", "/frame", frame={"id": 1}, times=300) == {"sent": 1}
+            assert [await ws.next() for _ in range(300)] == [{"id": 1}] * 300
+            await dealer.sim("POST", "/frame", frame="7", length=20)
+            assert await ws.next() == int("7" * 20)
+            assert await dealer.sim("POST", "/freeze", streams="user") == {"frozen": 1}
+            await dealer.sim("POST", "/deposit", asset="USDT", amount="3")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ws.next(), 0.2)
+            assert (await dealer.sim("GET", "/state"))["user_subscriptions"] == 1
+
+    run(body)
