@@ -43,8 +43,8 @@ test-pythons: $(addprefix .pythons/,$(PYTHONS)) ## repeat unit and process tests
 
 tools: .tools/prometheus/.done .tools/strace/.done ## fetch Debian's prometheus, promtool and strace for the tests (nothing is started)
 
-simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 BREAK=no-hold JOBS=2)
-	cd tests && ../$(VENV)/bin/python -m $(if $(BREAK),mutants --simulate $(BREAK) --seeds $(SEEDS),simulation --seeds $(SEEDS) --jobs $(JOBS))
+simulate: $(VENV)/.test ## live seeds of the whole house in virtual time under a nemesis (SEEDS=2000 JOBS=2 BREAK=no-hold SCRIPT=FILE)
+	cd tests && ../$(VENV)/bin/python -m $(if $(BREAK),mutants --simulate $(BREAK) --seeds $(SEEDS),simulation --seeds $(SEEDS) --jobs $(JOBS)$(if $(SCRIPT), --script $(abspath $(SCRIPT))))
 
 crash-points: $(VENV)/.test tools ## kill -9 at every journal write, sync and socket call, lose power, judge (CRASH_ARGS="--scenario gap")
 	cd tests && ../$(VENV)/bin/python -m crash_points --jobs $(JOBS) $(CRASH_ARGS)
@@ -61,7 +61,7 @@ lock: .tools/uv/.done ## resolve the newest versions that setup.cfg admits into 
 	$(call build_requires) | $(call compile,requirements.lock) --upgrade --constraint requirements-dev.lock setup.cfg -
 
 clean: ## remove what these targets made, virtual environments and caches included
-	rm -rf .venv .venv-3.* .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .demo .matrix build *.egg-info
+	rm -rf .venv .venv-3.* .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .demo .matrix .simulation build *.egg-info
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # --- virtual environments -------------------------------------------------------------------------------------------

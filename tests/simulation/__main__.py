@@ -1,5 +1,5 @@
 """`python -m simulation`."""
 
-from simulation.run import main
+from simulation.command import main
 
 main()

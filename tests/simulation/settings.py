@@ -8,6 +8,7 @@ from realtrading.domain.limits import RealTradingConfig
 from realtrading.domain.settings import Settings, VenueUrls
 
 CONVERGED_S = 60.0
+STRATEGIES = {"ana": ("BTCUSDT", "BNBUSDT"), "bob": ("BTCUSDT",)}
 
 
 def limits(dice: random.Random) -> RealTradingConfig:

@@ -1,30 +1,34 @@
 """Small seeded strategies: they buy, sell what they hold, rest, cancel; two of them meet on one symbol."""
 
-import random
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtrading.domain.values import OrderType, TimeInForce
 from realtrading.strategies import Strategy
 from realtrading.strategies.base import IntentRefused
 
+if TYPE_CHECKING:
+    from .world import World
+
 WORTH = (Decimal(60), Decimal(240), Decimal(450))
 
 
 class Trader(Strategy):
-    """Acts at about every third timer. `wanted` is False while the world converges: then it rests."""
+    """Acts at about every third timer, unless the world converges: then it rests."""
 
-    def __init__(self, dice: random.Random, wanted: list[bool]) -> None:
+    def __init__(self, name: str, world: "World") -> None:
         super().__init__()
-        self.dice = dice
-        self.wanted = wanted
+        self._who, self.world = name, world
 
     def on_timer(self, ctx: Any) -> None:
         """Perhaps propose something."""
-        dice = self.dice
-        if not self.wanted[0] or dice.random() > 0.3:
+        self.world.timers[self._who] += 1
+        slot = f"{self._who} {self.world.timers[self._who]}"
+        self.dice = self.world.script.dice(slot)
+        drawn = "order" if self.world.wanted and self.dice.random() < 0.3 else None
+        if self.world.script.happens(slot, drawn) is None or not self.world.wanted:
             return
-        symbol = dice.choice(ctx.symbols)
+        symbol = self.dice.choice(ctx.symbols)
         quote = ctx.quote(symbol)
         if quote is None:
             return

@@ -9,128 +9,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 import aiohttp
-import attrs
 
 from realtrading.domain.values import Quote
 from realtrading.errors import VenueUnknown
-from realtrading.sim.errors import BinanceError
-from realtrading.sim.exchange import Exchange
-from realtrading.sim.replica import Replica
 from realtrading.venue.answers import Answer, Failure, from_body
 from realtrading.venue.binance_venue import BinanceVenue
 from realtrading.venue.client import RECV_WINDOW_MS, REQUEST_TIMEOUT_S
-from realtrading.venue.fields import from_ms, to_ms
+from realtrading.venue.fields import to_ms
 from realtrading.venue.held import Held
 from realtrading.venue.lookups import Lookups
 from realtrading.venue.urls import VenueUrls
 from realtrading.venue.wire import Wire
 
-from .clockwork import VirtualLoop
+from .exchanges import AHEAD_MS, Exchanges
 
-if TYPE_CHECKING:
-    from .nemesis import Nemesis
-
-UID = 7
-AHEAD_MS = 1_000
 ENGINE_TIMEOUT_S = 10.0
+HANDSHAKE_S = 0.02
 URLS = VenueUrls(rest="http://127.0.0.1:1", ws_api="ws://127.0.0.1:1", stream="ws://127.0.0.1:1")
 
 Sink = Callable[[object], None]
-
-
-@attrs.define(eq=False)
-class Exchanges:
-    """The exchange behind the network, what travels to and from it, and who listens. Survives every life of the house."""
-
-    loop: VirtualLoop
-    exchange: Exchange
-    nemesis: "Nemesis"
-    on_place: Callable[[Mapping[str, str], datetime], None]
-    on_flow: Callable[[str, datetime, Decimal], None]
-    streams: "list[PaperWsApi]" = attrs.field(factory=list)
-    watchers: dict[object, Callable[[str, Decimal, Decimal], None]] = attrs.field(factory=dict)
-    pending: dict[str, Mapping[str, str]] = attrs.field(factory=dict)
-    replica: Replica = attrs.field(init=False)
-    heard: Callable[[], None] = lambda: None
-
-    def __attrs_post_init__(self) -> None:
-        self.replica = Replica(mono_s=self.loop.time)
-
-    # -- requests -----------------------------------------------------------------
-
-    def execute(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
-        """What the exchange answers, now. Raises `BinanceError`."""
-        exchange, now_ms = self.exchange, self.loop.true_ms()
-        given = {name: str(value) for name, value in params.items()}
-        call = (method, path)
-        if call == ("get", "time"):
-            return {"serverTime": now_ms}
-        if call == ("get", "exchangeInfo"):
-            return exchange.exchange_info(json.loads(unquote(given["symbols"])), now_ms=now_ms)
-        if call == ("get", "ticker/24hr"):
-            return exchange.ticker_24hr(given["symbol"], now_ms)
-        if call == ("get", "account"):
-            return exchange.account(UID, given, now_ms)
-        if call == ("get", "order"):
-            self.replica.check("order.status", given)
-            return exchange.query(UID, given, now_ms)
-        if call == ("get", "openOrders"):
-            return self.replica.filter("openOrders.status", exchange.open_orders(UID, given, now_ms))
-        if call == ("get", "allOrders"):
-            return self.replica.filter("allOrders", exchange.all_orders(UID, given, now_ms))
-        if call == ("get", "myTrades"):
-            return self.replica.filter("myTrades", exchange.my_trades(UID, given, now_ms))
-        if call == ("post", "order"):
-            return self.place(given, now_ms)
-        if call == ("delete", "order"):
-            return exchange.cancel(UID, given, now_ms)
-        raise AssertionError(f"nobody simulates {method} {path}")
-
-    def place(self, given: Mapping[str, str], now_ms: int) -> Any:
-        """One placement reaches the matching engine."""
-        self.pending.pop(given["newClientOrderId"], None)
-        lag_ms = self.nemesis.query_lag_ms()
-        placed = self.exchange.place(UID, given, now_ms)
-        if lag_ms:
-            self.replica.lag(given["symbol"], placed["orderId"], given["newClientOrderId"], lag_ms)
-        return placed
-
-    def serve(self, method: str, path: str, params: Mapping[str, Any], stamped_ms: int | None) -> tuple[int, Any]:
-        """HTTP status and body of a request that arrives now; limits and signature's age first, as Binance does."""
-        retry_s = self.nemesis.ban_left_s()
-        if retry_s:
-            return 429, {"code": -1003, "msg": "Too many requests.", "retry": retry_s}
-        if stamped_ms is not None:
-            age_ms = self.loop.true_ms() - stamped_ms
-            if not -AHEAD_MS < age_ms <= RECV_WINDOW_MS:
-                return 400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
-        try:
-            return 200, self.execute(method, path, params)
-        except BinanceError as error:
-            return error.status, error.body()
-        finally:
-            self.spread()
-
-    # -- events -------------------------------------------------------------------
-
-    def spread(self) -> None:
-        """Send on what the exchange has just told."""
-        for audience, whom, event in self.exchange.take_events():
-            if audience == "user" and whom == UID:
-                hearing = [stream for stream in self.streams if stream.subscribed and stream.ended is None]
-                if event["e"] == "balanceUpdate":
-                    self.on_flow(event["a"], from_ms(event["T"]), Decimal(event["d"]))
-                for stream in hearing:
-                    stream.carry(event)
-            elif audience == "market" and event["kind"] == "bookTicker":
-                data = event["data"]
-                for hear in list(self.watchers.values()):
-                    hear(whom, Decimal(data["b"]), Decimal(data["a"]))
-        self.heard()
 
 
 class PaperWsApi:
@@ -152,7 +52,7 @@ class PaperWsApi:
 
     async def connect(self) -> None:
         """The handshake."""
-        await self.net.loop.passing(self.net.nemesis.latency_s())
+        await self.net.loop.passing(HANDSHAKE_S)
         if self.net.nemesis.refuses_connections():
             raise ConnectionRefusedError("simulated")
 
@@ -162,19 +62,24 @@ class PaperWsApi:
 
     def carry(self, event: Mapping[str, Any]) -> None:
         """One event sets out."""
-        delays, in_turn = self.net.nemesis.event_delays(event)
+        delays, in_turn, told = self.net.nemesis.event_delays(event)
         for delay in delays:
             at = max(self._free_at, self.net.loop.time() + delay) if in_turn else self.net.loop.time() + delay
             if in_turn:
                 self._free_at = at
             self._count += 1
-            self.on_the_way[self._count] = event
+            self.on_the_way[self._count] = told
             self.net.loop.call_at(at, self._arrive, self._count)
 
     def _arrive(self, number: int) -> None:
         event = self.on_the_way.pop(number, None)
         if event is not None and self.ended is None:
             self._sink(event)
+
+    def tell_end(self, event: Mapping[str, Any]) -> None:
+        """The exchange's last words on this connection; then it cuts."""
+        self._sink(event)
+        self.net.loop.call_later(5.0, self.end, "cut after it was announced")
 
     def end(self, detail: str) -> None:
         """The connection is over: what was on its way is lost, and the owner hears of it once."""
@@ -195,12 +100,24 @@ class PaperWsApi:
         self.end("closed by us")
 
 
+class Silence:
+    """Until when one wire was told to send nothing."""
+
+    def __init__(self) -> None:
+        self.until_s = self.skew_s = 0.0
+
+    def begin(self, net: Exchanges, seconds: float) -> None:
+        """The answer is in."""
+        self.until_s, self.skew_s = net.loop.time() + seconds, net.nemesis.world.skew_s
+
+
 class PaperClient:
     """One client of one generation: each request meets its fate on the way there and back."""
 
-    def __init__(self, net: Exchanges, stamp: Callable[[], datetime]) -> None:
+    def __init__(self, net: Exchanges, stamp: Callable[[], datetime], silence: Silence) -> None:
         self.net = net
         self._stamp = stamp
+        self.silence = silence
         self.ws_api = PaperWsApi(net)
 
     async def call(self, method: str, path: str, params: Mapping[str, str | int], *, signed: bool) -> Answer:
@@ -208,11 +125,12 @@ class PaperClient:
         net, kind = self.net, f"{method} {path}"
         stamped_ms = to_ms(self._stamp()) if signed else None
         given = {name: str(value) for name, value in params.items()}
+        net.on_request(kind, self.silence)
         fate = net.nemesis.fate(kind)
         if kind == "post order":
             net.on_place(given, self._stamp())
         if fate.never_leaves:
-            await net.loop.passing(net.nemesis.latency_s())
+            await net.loop.passing(fate.there_s)
             raise aiohttp.ConnectionTimeoutError("simulated: never reached")
         if kind == "post order":
             net.pending[given["newClientOrderId"]] = given
@@ -225,7 +143,8 @@ class PaperClient:
         if fate.reset_s is not None:
             net.loop.call_later(fate.reset_s, _fail, answered)
         status, body = await asyncio.wait_for(answered, REQUEST_TIMEOUT_S)
-        if status == 429:
+        if status in (429, 418):
+            self.silence.begin(net, body["retry"])
             return from_body(status, {"Retry-After": str(body.pop("retry"))}, json.dumps(body).encode())
         if isinstance(body, bytes):
             return from_body(status, {"Content-Type": "text/html"}, body)
@@ -260,7 +179,7 @@ class PaperClient:
     async def _ws_api_request(self, name: str, signed: bool, params: Mapping[str, Any]) -> Answer:
         """Subscribe: the only request that goes over this connection."""
         net, stamped_ms = self.net, to_ms(self._stamp())
-        await net.loop.passing(net.nemesis.latency_s())
+        await net.loop.passing(HANDSHAKE_S)
         if net.nemesis.refuses_connections() or self.ws_api.ended is not None:
             return Answer(status=0, failure=Failure.LOST, message="simulated")
         if net.nemesis.ban_left_s():
@@ -270,7 +189,7 @@ class PaperClient:
             return Answer(status=400, code=-1021, message="Timestamp for this request is outside of the recvWindow.")
         self.ws_api.subscribed = True
         net.streams.append(self.ws_api)
-        await net.loop.passing(net.nemesis.latency_s())
+        await net.loop.passing(HANDSHAKE_S)
         return Answer(status=200, payload={"subscriptionId": 0})
 
     async def close_connection(self) -> None:
@@ -292,10 +211,11 @@ class PaperWire(Wire):
     """The production wire with a paper client."""
 
     net: Exchanges
+    silence: Silence
 
     def _present(self) -> Held:
         if self._held is None:
-            client: Any = PaperClient(self.net, self.clock.now)
+            client: Any = PaperClient(self.net, self.clock.now, self.silence)
             self._held = Held(client)
             self._spawn(self._life(self._held))
         return self._held
@@ -310,21 +230,21 @@ class PaperVenue(BinanceVenue):
         self._wire = PaperWire(
             URLS, "key", "secret", gauges=self.gauges, utc=utc, mono=mono, on_request=lambda seen: None
         )
-        self._wire.net = net
+        self._wire.net, self._wire.silence = net, Silence()
         self._lookups = Lookups(self._wire.get_in_turn)
         self._fates = Lookups(self._wire.get)
 
     async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
         """Best prices until the nemesis cuts them."""
         net, place = self._net, object()
-        await net.loop.passing(net.nemesis.latency_s())
+        await net.loop.passing(HANDSHAKE_S)
         if net.nemesis.refuses_connections():
             raise VenueUnknown("No market stream: simulated.")
         ended: asyncio.Future[None] = net.loop.create_future()
 
         def hear(symbol: str, bid: Decimal, ask: Decimal) -> None:
             if symbol in symbols and bid and ask:
-                net.loop.call_later(net.nemesis.latency_s(), tell, symbol, bid, ask)
+                net.loop.call_later(HANDSHAKE_S, tell, symbol, bid, ask)
 
         def tell(symbol: str, bid: Decimal, ask: Decimal) -> None:
             if not ended.done():
