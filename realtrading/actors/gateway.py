@@ -9,10 +9,17 @@ from realtrading.domain.events import InstanceSuperseded
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import CancelAnswered, ClockMeasured, PlacementRefused, PlacementUnknown
 from realtrading.domain.values import Now
+from realtrading.errors import RealTradingError
 from realtrading.runtime.actor import Hand
 from realtrading.venue.port import Venue
 
 SUPERSEDED = "a newer instance trades on this account"
+
+RULES_IN_DOUBT = (Reason.VENUE_FILTER, Reason.VENUE_PARAMETER, Reason.VENUE_REJECTED)
+"""Refusals that our own rules should have foreseen: the venue's may have changed since we read them."""
+
+RULES_AGAIN_S = 5.0
+"""However many orders are refused, the rules are not read more often."""
 
 
 class GatewayActor(Hand):
@@ -59,6 +66,8 @@ class GatewayActor(Hand):
             self.send(answer)
             if isinstance(answer, PlacementRefused) and answer.reason is Reason.VENUE_CLOCK:
                 await self.tell_clock()
+            elif isinstance(answer, PlacementRefused) and answer.sent and answer.reason in RULES_IN_DOUBT:
+                await self.tell_rules(order.symbol)
         else:
             reason, text = refusal
             self.memory["signed"].pop(order.id, None)
@@ -69,6 +78,17 @@ class GatewayActor(Hand):
         clock = await self.venue.measure_clock()
         if isinstance(clock, ClockMeasured):
             self.send(clock)
+
+    async def tell_rules(self, symbol: str) -> None:
+        """The venue's rules are not what we think: read them now, so that the next order is made by them."""
+        asked: dict[str, float] = self.memory.setdefault("rules_asked", {})
+        if self.mono() - asked.get(symbol, -RULES_AGAIN_S) < RULES_AGAIN_S:
+            return
+        asked[symbol] = self.mono()
+        try:
+            self.send(await self.venue.rules((symbol,)))
+        except RealTradingError:
+            return  # the next refusal, or the next regular reading, asks again
 
     def last_look(self, message: PlaceOrder) -> tuple[Reason, str] | None:
         """Why this order must not be signed now, or None. Reads the clock: this is a hand."""

@@ -25,9 +25,9 @@ STATES = ("starting", "reconciling", "running", "reduce_only", "halted", "draini
 CONFIRMING = (CauseKind.UNCONFIRMED, CauseKind.STREAM_LOST, CauseKind.KEEPER_LOST, CauseKind.BACKLOG)
 """Causes that wait for nothing but a clean round."""
 
-TRIGGERS = ("start", "stream", "timer", "keeper", "backlog", "revision", "foreign", "operator")
+TRIGGERS = ("start", "stream", "timer", "keeper", "backlog", "revision", "foreign", "refusal", "operator")
 RESULTS = ("clean", "unclean", "failed")
-COMMANDS = ("reconcile",)
+COMMANDS = ("reconcile", "accept")
 """What people may ask of a running engine."""
 
 LEVELS = ("debug", "info", "warning", "error", "critical")

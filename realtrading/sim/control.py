@@ -20,6 +20,10 @@ Handler = Callable[[Json], Any]
 _STREAMS = ("user", "market", "all")
 
 
+CHANGEABLE = frozenset({"tick", "step", "min_qty", "max_qty", "min_notional"})
+"""Numbers of a symbol's filters that a judge may change."""
+
+
 class Refused(ValueError):
     """A control request that cannot be used; the text names what is wrong."""
 
@@ -44,6 +48,7 @@ class Control:
             "/sim/step": self._step,
             "/sim/start": self._start,
             "/sim/clock": self._clock,
+            "/sim/symbol": self._symbol,
             "/sim/orders": self._order,
             "/sim/cancel": self._cancel,
             "/sim/deposit": self._deposit,
@@ -89,6 +94,16 @@ class Control:
             raise Refused("skew_ms must be a whole number of milliseconds")
         self._floor.clock.skew_ms = skew_ms
         return {"now_ms": self._floor.clock.now_ms(), "skew_ms": skew_ms}
+
+    def _symbol(self, given: Json) -> Json:
+        """Change a symbol's `status` (TRADING, BREAK, HALT, CANCEL_ONLY …) or numbers of its filters, as texts."""
+        symbol, status = str(given.pop("symbol", "")), given.pop("status", None)
+        if unknown := set(given) - CHANGEABLE:
+            raise Refused(f"no such rule: {sorted(unknown)[0]!r}")
+        self._floor.exchange.change_rules(symbol, **{name: decimal_of(name, str(text)) for name, text in given.items()})
+        if status is not None:
+            self._floor.exchange.set_status(symbol, str(status))
+        return {"symbol": symbol, "status": self._floor.exchange.pair(symbol).rules.status}
 
     def _order(self, given: Json) -> Json:
         uid, params = self._account(given)

@@ -87,6 +87,11 @@ class Exchange:
         pair = self.core.pair(symbol)
         pair.rules = attrs.evolve(pair.rules, status=status)
 
+    def change_rules(self, symbol: str, **changes: Decimal) -> None:
+        """Change numbers of the symbol's filters (`tick`, `step`, `min_qty`, `min_notional` …), as the exchange does."""
+        pair = self.core.pair(symbol)
+        pair.rules = attrs.evolve(pair.rules, **changes)
+
     def add_account(self, uid: int, balances: Mapping[str, Decimal]) -> None:
         """Open an account. ValueError when the uid exists or an amount is negative."""
         self.core.ledger.open(uid, balances)
