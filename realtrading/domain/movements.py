@@ -53,3 +53,15 @@ def trade_key(identity: str) -> str:
 def flow_key(at: datetime, amount: Decimal) -> str:
     """The identity of what the stream told."""
     return f"flow:{at.isoformat()}:{amount}"
+
+
+def remembered(key: str) -> tuple[str, str]:
+    """The kind of movement behind a line's key, and which one it was, for people."""
+    if key.startswith("trade:"):
+        return str(FlowKind.EXTERNAL_TRADE), key
+    if key.startswith("flow:"):
+        at, _, amount = key.removeprefix("flow:").rpartition(":")
+        kind = FlowKind.WITHDRAWAL if amount.startswith("-") else FlowKind.DEPOSIT
+        return str(kind), f"{plain(Decimal(amount))} at {datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"
+    name, at, amount, id = key.split("|", 3)
+    return name, f"{id} of {plain(Decimal(amount))} at {datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"

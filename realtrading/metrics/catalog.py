@@ -115,6 +115,7 @@ CATALOG: dict[str, tuple[Metric, ...]] = {
         _gauge("reconcile_last_success_timestamp_seconds", "", "When a round last ended clean."),
         _counter("reconcile_discrepancies_total", "kind resolution", "Differences found, and what was done about them."),
         _gauge("reconcile_unresolved", "kind", "Differences of the last round that nobody can explain."),
+        _gauge("ledger_residual", "asset", "What the exchange held beyond our ledger when last compared, in the asset."),
     ),
     "Journal": (
         _counter("journal_records_total", "kind", "Records written since the journal was opened."),

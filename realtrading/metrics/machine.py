@@ -25,7 +25,7 @@ STATES = ("starting", "reconciling", "running", "reduce_only", "halted", "draini
 CONFIRMING = (CauseKind.UNCONFIRMED, CauseKind.STREAM_LOST, CauseKind.KEEPER_LOST, CauseKind.BACKLOG)
 """Causes that wait for nothing but a clean round."""
 
-TRIGGERS = ("start", "stream", "timer", "keeper", "backlog", "revision", "foreign", "refusal", "operator")
+TRIGGERS = ("start", "stream", "timer", "keeper", "backlog", "revision", "foreign", "operator")
 RESULTS = ("clean", "unclean", "failed")
 COMMANDS = ("reconcile", "accept")
 """What people may ask of a running engine."""
@@ -104,6 +104,7 @@ def reconcile(view: View) -> Iterator[Family]:
     found = counted(product(kinds, map(str, Resolution)), tally.discrepancies)
     yield family("reconcile_discrepancies_total", found)
     yield family("reconcile_unresolved", counted(product(kinds), tally.unresolved))
+    yield family("ledger_residual", {(asset,): amount for asset, amount in view.residuals.items()})
 
 
 def journal(view: View) -> Iterator[Family]:

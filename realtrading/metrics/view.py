@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 
 import attrs
 
@@ -13,7 +14,7 @@ from realtrading.domain.positions import PositionBook
 from realtrading.domain.risk import Commitment, RiskDay
 from realtrading.domain.settings import Settings
 from realtrading.domain.valuation import Valuation
-from realtrading.domain.values import Quote, SymbolRules
+from realtrading.domain.values import ZERO, Quote, SymbolRules
 from realtrading.engine import OPERATOR, RealTradingEngine
 from realtrading.journal.store import Journal
 from realtrading.runtime.snapshot import ActorSnapshot
@@ -51,6 +52,7 @@ class View:
     actors: tuple[ActorSnapshot, ...]
     watchdog_fed_utc_s: float | None = None
     log_records: Mapping[str, int] = attrs.field(factory=dict)
+    residuals: Mapping[str, Decimal] = attrs.field(factory=dict)
 
     @property
     def valuation(self) -> Valuation:
@@ -94,7 +96,17 @@ def view_of(
         actors=engine.actors,
         watchdog_fed_utc_s=watchdog_fed_utc_s(),
         log_records=log_records,
+        residuals=_residuals(engine),
     )
+
+
+def _residuals(engine: RealTradingEngine) -> dict[str, Decimal]:
+    """By how much each asset differed when last compared; 0 for those that trading touches."""
+    measured = engine.rows("balances", "measured").get("measured")
+    if measured is None:
+        return {}
+    traded = {asset for rules in engine.rows("risk", "rules").values() for asset in (rules.base, rules.quote)}
+    return {**dict.fromkeys(sorted(traded), ZERO), **measured.residuals}
 
 
 def _figures(journal: Journal | None) -> JournalFigures | None:

@@ -21,7 +21,7 @@ from journal.samples import record
 from processes import Processes, Running
 from realtrading.__main__ import call
 from realtrading.config import load
-from realtrading.domain.events import OperatorCommanded, OrderArchived
+from realtrading.domain.events import DifferenceAccepted, OperatorCommanded, OrderArchived
 from realtrading.doors.socket.client import ask
 from realtrading.doors.socket.desk import Desk
 from realtrading.doors.socket.place import folder_of
@@ -160,6 +160,64 @@ def test_status_names_what_is_wrong_and_what_to_do(cli: Cli, stage: Stage) -> No
     assert "realtrading reconcile shows both sides" in page.splitlines()[4]
     assert healed == 0
     wait_ready(engine)
+
+
+def test_a_person_answers_for_what_nothing_explains(cli: Cli, stage: Stage) -> None:
+    """Only the whole difference, with a reason; a dry run books nothing; then the ledger agrees and the journal knows who."""
+    engine = stage.started()
+    stage.judge.call("lies", account_offset={"USDT": "0.5"})
+    assert cli("reconcile")[0] == 11
+    too_much = cli("reconcile", "--accept", "USDT=0.6", "--reason", "airdrop")
+    other = cli("reconcile", "--accept", "BTC=1", "--reason", "airdrop")
+    dry = cli("reconcile", "--accept", "USDT=0.50", "--reason", "airdrop", "--dry-run")
+    still = engine.balances["USDT"]
+    done = cli("reconcile", "--accept", "USDT=0.5", "--reason", "airdrop")
+    again = cli("reconcile", "--accept", "USDT=0.5", "--reason", "airdrop")
+
+    whole = "realtrading: accept: the difference of USDT (exchange - engine) is 0.5, not 0.6: nothing was booked\n"
+    assert (too_much[0], too_much[2]) == (2, whole)
+    nothing = "realtrading: accept: BTC has no unexplained difference: nothing to accept\n"
+    assert (other[0], other[2]) == (2, nothing)
+    assert (dry[0], still) == (0, 1_000_000)
+    assert dry[1].startswith("0.5 USDT would be booked as other: accepted by uid ")
+    assert done[0] == 0, done
+    assert done[1].startswith("0.5 USDT booked as other: accepted by uid ")
+    assert engine.rows("balances", "ledger")["USDT"].flows == {"other": Decimal("0.5")}
+    assert engine.breaker_book.causes == ()
+    assert again[0] == 2
+    with opened(Path(engine.settings.journal_path)) as journal:
+        (kept,) = journal.events(types=["DifferenceAccepted"])
+    assert isinstance(kept.event, DifferenceAccepted)
+    assert (kept.event.asset, kept.event.amount, kept.event.reason) == ("USDT", Decimal("0.5"), "airdrop")
+    assert f"uid {os.getuid()}" in kept.event.by
+    assert "accepted it: airdrop" in cli("reconcile", "--last", "5")[1]
+
+
+@pytest.mark.parametrize("typed", [
+    ("--accept", "USDT"), ("--accept", "USDT=1"), ("--accept", "USDT=1", "--reason", " "), ("--reason", "airdrop"),
+    ("--dry-run",), ("--accept", "USDT=1", "--reason", "a", "--last", "2"), ("--accept", "=1", "--reason", "a"),
+    ("--accept", "USDT=1", "--reason", "two\nlines"),
+])  # fmt: skip
+def test_half_a_word_is_none(cli: Cli, typed: tuple[str, ...]) -> None:
+    """An amount without a reason, a reason without an amount, or something else: exit code 2 and one sentence."""
+    code, out, err = cli("reconcile", *typed)
+    assert (code, out) == (2, "")
+    assert err.startswith("realtrading: ")
+
+
+@pytest.mark.parametrize("amount", ["NaN", "1e400", "1_0", "0x1", "one"])
+def test_an_amount_is_a_plain_number(cli: Cli, stage: Stage, amount: str) -> None:
+    """The engine reads it as it reads the exchange's."""
+    stage.started()
+    code, _, err = cli("reconcile", "--accept", f"USDT={amount}", "--reason", "airdrop")
+    assert (code, err.startswith("realtrading: accept: amount: ")) == (2, True)
+
+
+def test_nothing_is_accepted_without_an_engine(cli: Cli) -> None:
+    """Exit code 3 with its sentence: the ledger is the engine's, and it is not running."""
+    code, out, err = cli("reconcile", "--accept", "USDT=1", "--reason", "airdrop")
+    assert (code, out) == (3, "")
+    assert err.startswith("realtrading: the engine is not running: nobody listens at ")
 
 
 def test_positions_and_balances_tell_whose_it_is(cli: Cli, stage: Stage) -> None:

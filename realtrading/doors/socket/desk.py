@@ -11,9 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from realtrading.domain.commands import Reconcile
-from realtrading.domain.events import Event, OperatorCommanded
-from realtrading.domain.values import EXACT, plain
+from realtrading.domain.breaker import CauseKind
+from realtrading.domain.commands import AcceptDifference, Reconcile
+from realtrading.domain.events import AcceptanceRefused, DifferenceAccepted, DifferencesMeasured, Event, OperatorCommanded
+from realtrading.domain.values import EXACT, BadAmount, amount, plain
 from realtrading.engine import RealTradingEngine
 from realtrading.errors import BadInput
 from realtrading.metrics.machine import state_of
@@ -38,6 +39,7 @@ RECONCILE_S = 30.0
 RECONCILE_MAX_S = 600.0
 SLICE_S = 0.1
 SETTLE_S = 1.0
+BOOK_S = 5.0
 
 Answer = dict[str, Any]
 
@@ -55,7 +57,10 @@ class Desk:
             "positions": self._positions,
             "balances": self._balances,
         }
-        self._commands: dict[str, Callable[[Request, threading.Event], Answer]] = {"reconcile": self._reconcile}
+        self._commands: dict[str, Callable[[Request, Peer, threading.Event], Answer]] = {
+            "reconcile": self._reconcile,
+            "accept": self._accept,
+        }
 
     def __call__(self, request: Request, peer: Peer, closing: threading.Event) -> Answer:
         """The answer to one request. Raises `BadInput` with the exit code for whoever asked."""
@@ -68,7 +73,7 @@ class Desk:
             raise BadInput(f"no command {request.command!r:.40} (there are: {known})", exit_code=EXIT_USAGE)
         self._must_run()
         self._record(request, peer)
-        return command(request, closing)
+        return command(request, peer, closing)
 
     # -- reads ----------------------------------------------------------------
 
@@ -137,7 +142,52 @@ class Desk:
             OperatorCommanded(command=request.command, by=name_of(peer), detail=detail), sender="door"
         )
 
-    def _reconcile(self, request: Request, closing: threading.Event) -> Answer:
+    def _accept(self, request: Request, peer: Peer, closing: threading.Event) -> Answer:
+        """Book a difference that nothing explains as its author's word, and look again. Raises `BadInput` (2) unless the
+        amount is the whole of it. `dry_run` books nothing.
+        """
+        asset, reason = request.text("asset"), request.text("reason")
+        try:
+            wanted = amount(request.text("amount"))
+        except BadAmount as wrong:
+            raise BadInput(f"accept: amount: {wrong}", exit_code=EXIT_USAGE) from None
+        measured: DifferencesMeasured | None = self._engine.rows("balances", "measured").get("measured")
+        cause = self._engine.breaker_book.cause(CauseKind.DRIFT, f"asset:{asset}")
+        residual = None if measured is None else measured.residuals.get(asset)
+        if cause is None or residual is None:
+            raise BadInput(f"accept: {asset:.20} has no unexplained difference: nothing to accept", exit_code=EXIT_USAGE)
+        if residual != wanted:
+            which = f"the difference of {asset} (exchange - engine) is {plain(residual)}, not {plain(wanted)}"
+            raise BadInput(f"accept: {which}: nothing was booked", exit_code=EXIT_USAGE)
+        word = {"asset": asset, "amount": plain(wanted), "by": name_of(peer), "reason": reason}
+        if request.arguments.get("dry_run") is True:
+            return {"source": "engine", "accepted": {**word, "booked": False}, "complete": True, "clean": False, "rounds": [],
+                    "others": [], "causes": cause_facts(self._engine.breaker_book.causes)}  # fmt: skip
+        self._book(AcceptDifference(token=f"accept-{next(self._wishes)}", asset=asset, amount=wanted, by=word["by"],
+                                    reason=reason))  # fmt: skip
+        return {**self._reconcile(request, peer, closing), "accepted": {**word, "booked": True}}
+
+    def _book(self, command: AcceptDifference) -> None:
+        """Send it and wait for the ledger's word. Raises `BadInput` when the difference has changed meanwhile."""
+        answers = list[DifferenceAccepted | AcceptanceRefused]()
+        heard = threading.Event()
+
+        def hear(event: object) -> None:
+            if isinstance(event, DifferenceAccepted | AcceptanceRefused) and event.token == command.token:
+                answers.append(event)
+                heard.set()
+
+        remove = self._engine.subscribe(hear)
+        try:
+            self._engine.house.post(command, sender="door")
+            if not heard.wait(BOOK_S):
+                raise BadInput("accept: the engine did not answer; realtrading balances tells what is booked", exit_code=1)
+        finally:
+            remove()
+        if isinstance(answers[0], AcceptanceRefused):
+            raise BadInput(f"accept: {answers[0].detail}: nothing was booked", exit_code=EXIT_USAGE)
+
+    def _reconcile(self, request: Request, peer: Peer, closing: threading.Event) -> Answer:
         """Wait for the round that covers this wish, and tell what every round on the way to it found."""
         timeout_s = request.seconds("timeout_s", RECONCILE_S, RECONCILE_MAX_S)
         token = f"door-{next(self._wishes)}"

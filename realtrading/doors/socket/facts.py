@@ -8,6 +8,7 @@ from typing import Any
 
 from realtrading.domain.balances import LedgerLine
 from realtrading.domain.breaker import BreakerCause
+from realtrading.domain.movements import remembered
 from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.positions import PositionBook
 from realtrading.domain.reconciliation import Discrepancy
@@ -123,9 +124,8 @@ def others_facts(lines: Iterable[LedgerLine], orders: Iterable[RealOrder]) -> li
     told: list[dict[str, Any]] = []
     for line in sorted(lines, key=lambda line: line.asset):
         for kind, amount in line.flows.items():
-            trades = kind == "external_trade"
-            seen = [each for each in line.seen if each.startswith("trade:") == trades]
-            told.append({"kind": kind, "key": line.asset, "amount": plain(amount), "newest": seen[-3:]})
+            newest = [words for known, words in map(remembered, line.seen) if known == kind]
+            told.append({"kind": kind, "key": line.asset, "amount": plain(amount), "newest": newest[-3:]})
     cancelled = sorted((order for order in orders if by_others(order)), key=lambda order: order.updated_at)
     told += [
         {"kind": "cancelled", "key": order.id, "at": order.updated_at.isoformat(), "symbol": order.symbol}

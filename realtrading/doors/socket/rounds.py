@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from realtrading.domain.events import (
+    DifferenceAccepted,
     DiscrepancyFound,
     Event,
     ExternalTradeSeen,
@@ -18,7 +19,7 @@ from realtrading.domain.values import ZERO, plain
 
 from .facts import discrepancy_facts
 
-HEARD = (DiscrepancyFound, ExternalTradeSeen, PositionCut, ReconciliationComplete, ReconciliationFailed)
+HEARD = (DifferenceAccepted, DiscrepancyFound, ExternalTradeSeen, PositionCut, ReconciliationComplete, ReconciliationFailed)
 """The events that reports are made of."""
 
 Report = dict[str, Any]
@@ -91,7 +92,20 @@ def discrepancy_of(event: Event) -> dict[str, Any] | None:
         return discrepancy_facts(event.discrepancy)
     if isinstance(event, ExternalTradeSeen):
         return _trade(event)
+    if isinstance(event, DifferenceAccepted):
+        return _accepted(event)
     return _cut(event) if isinstance(event, PositionCut) else None
+
+
+def _accepted(event: DifferenceAccepted) -> dict[str, Any]:
+    return {
+        "kind": "balance_drift",
+        "key": event.asset,
+        "engine": "did not know",
+        "exchange": plain(event.amount),
+        "resolution": "explained",
+        "detail": f"{event.by} accepted it: {event.reason}",
+    }
 
 
 def _trade(event: ExternalTradeSeen) -> dict[str, Any]:

@@ -12,7 +12,7 @@ DO = {
     "ACCOUNT_RESET": "stop the daemon; realtrading journal rebase --config FILE --reason TEXT begins a new opening balance",
     "STREAM_LOST": "wait: it connects again by itself; if it does not, look at the network",
     "KEEPER_LOST": CLEAN_ROUND,
-    "DRIFT": "realtrading reconcile shows both sides",
+    "DRIFT": "realtrading reconcile shows both sides; --accept books what you can answer for",
     "BACKLOG": CLEAN_ROUND,
     "CLOCK": "set this machine's clock right",
     "LOSS": "it stays shut until a person decides",
@@ -134,6 +134,10 @@ def balances_lines(told: Answer) -> list[str]:
 def rounds_lines(told: Answer) -> list[str]:
     """A line per round, its differences below it, then what others did."""
     lines = []
+    if "accepted" in told:
+        word = told["accepted"]
+        done = "booked" if word["booked"] else "would be booked"
+        lines.append(f"{word['amount']} {word['asset']} {done} as other: accepted by {word['by']}: {word['reason']}")
     if told.get("earlier"):
         lines += ["earlier rounds that found something:", *(line for report in told["earlier"] for line in _round(report))]
         lines.append("now:")
