@@ -21,7 +21,7 @@ from pathlib import Path
 
 import attrs
 
-from realtrading.domain.events import OrderArchived, OrderFilled, OrderPlaced
+from realtrading.domain.events import Event, OrderArchived, OrderFilled, OrderPlaced
 from realtrading.domain.orders import OrderFill, OrderState, RealOrder
 from realtrading.domain.values import ClientId, OrderType, Role, Side
 from realtrading.journal import store
@@ -52,35 +52,39 @@ def opened(path: Path) -> Journal:
     )
 
 
+def life(run: int, counter: int, *, archived: bool) -> list[Event]:
+    """What is recorded of one order: let through, placed, filled, and archived when so wished."""
+    now = START + timedelta(milliseconds=counter)
+    fill = OrderFill(
+        trade_id=counter, price=Decimal("60000.01"), quantity=Decimal("0.00123"), quote_quantity=Decimal("73.8000123"),
+        commission=Decimal("0.00000123"), commission_asset="BTC", is_maker=False, timestamp=now,
+    )  # fmt: skip
+    new = RealOrder.new(
+        id=str(ClientId(prefix="rt", run=run, strategy="bench", role=Role.ENTRY, counter=counter)),
+        strategy="bench", role=Role.ENTRY, symbol="BTCUSDT", side=Side.BUY, order_type=OrderType.MARKET, now_utc=now,
+        quantity=fill.quantity,
+    )  # fmt: skip
+    placed = attrs.evolve(new, state=OrderState.NEW, exchange_order_id=counter)
+    filled = attrs.evolve(
+        placed,
+        state=OrderState.FILLED,
+        executed_quantity=fill.quantity,
+        cumulative_quote=fill.quote_quantity,
+        fills=(fill,),
+    )
+    events = [IntentRecorded(order=new, gate=1), OrderPlaced(order=placed), OrderFilled(order=filled, fills=(fill,))]
+    return [*events, OrderArchived(id=new.id, strategy="bench", symbol="BTCUSDT")] if archived else events
+
+
 def lives(run: int, *, archived: bool) -> Iterator[Record]:
-    """Orders one after another: recorded, placed, filled, and archived when so wished."""
+    """Orders one after another."""
     letter = counter = 0
     while True:
         counter += 1
-        now = START + timedelta(milliseconds=counter)
-        fill = OrderFill(
-            trade_id=counter, price=Decimal("60000.01"), quantity=Decimal("0.00123"), quote_quantity=Decimal("73.8000123"),
-            commission=Decimal("0.00000123"), commission_asset="BTC", is_maker=False, timestamp=now,
-        )  # fmt: skip
-        new = RealOrder.new(
-            id=str(ClientId(prefix="rt", run=run, strategy="bench", role=Role.ENTRY, counter=counter)),
-            strategy="bench", role=Role.ENTRY, symbol="BTCUSDT", side=Side.BUY, order_type=OrderType.MARKET, now_utc=now,
-            quantity=fill.quantity,
-        )  # fmt: skip
-        placed = attrs.evolve(new, state=OrderState.NEW, exchange_order_id=counter)
-        filled = attrs.evolve(
-            placed,
-            state=OrderState.FILLED,
-            executed_quantity=fill.quantity,
-            cumulative_quote=fill.quote_quantity,
-            fills=(fill,),
-        )
-        events = [IntentRecorded(order=new, gate=1), OrderPlaced(order=placed), OrderFilled(order=filled, fills=(fill,))]
-        if archived:
-            events.append(OrderArchived(id=new.id, strategy="bench", symbol="BTCUSDT"))
-        for event in events:
+        for event in life(run, counter, archived=archived):
             letter += 1
-            yield Record(letter_seq=letter, cause=letter - 1, sender="orders", at=now, event=event)
+            at = START + timedelta(milliseconds=counter)
+            yield Record(letter_seq=letter, cause=letter - 1, sender="orders", at=at, event=event)
 
 
 def write(path: Path, events: int, *, archived: bool, killed: bool) -> None:

@@ -90,7 +90,8 @@ def rows_again(payload: str, seen_runs: Mapping[str, int]) -> tuple[tuple[str, s
     """The rows that a written event is, as `encode_with_rows` told them then: a field that its classes got later is not
     added. Raises `Unreadable`.
     """
-    return _rows(decode_event(payload), _opened(payload)[1], seen_runs)
+    name, fields = _opened(payload)
+    return _rows(_event(name, fields), fields, seen_runs)
 
 
 def encode_row(table: str, value: object) -> str:
@@ -101,12 +102,7 @@ def encode_row(table: str, value: object) -> str:
 
 def decode_event(text: str | bytes) -> Event:
     """The event. Raises `Unreadable` for an unknown class, field or version."""
-    name, fields = _opened(text)
-    shape = _EVENT_SHAPES.get(name)
-    if shape is None:
-        raise Unreadable(f"this version of realtrading knows no event {name!r}: written by a newer version?")
-    event: Event = _decoded(shape, fields, name)
-    return event
+    return _event(*_opened(text))
 
 
 def decode_row(table: str, text: str | bytes) -> Any:
@@ -118,6 +114,14 @@ def decode_row(table: str, text: str | bytes) -> Any:
     if name != expected:
         raise Unreadable(f"a row of table {table!r} is a {name!r} instead of a {expected!r}")
     return _decoded(shape, fields, name)
+
+
+def _event(name: str, fields: Any) -> Event:
+    shape = _EVENT_SHAPES.get(name)
+    if shape is None:
+        raise Unreadable(f"this version of realtrading knows no event {name!r}: written by a newer version?")
+    event: Event = _decoded(shape, fields, name)
+    return event
 
 
 def _event_fields(event: Event) -> tuple[str, Any]:
