@@ -54,6 +54,7 @@ from .money_events import (
 )
 from .order_events import (
     ExternalTradeSeen,
+    FillsRecalled,
     OrderAdmitted,
     OrderAdopted,
     OrderArchived,
@@ -98,6 +99,7 @@ __all__ = [
     "Error",
     "Event",
     "ExternalTradeSeen",
+    "FillsRecalled",
     "InstanceSuperseded",
     "KeeperLost",
     "LimitBreached",
