@@ -73,7 +73,7 @@ def refused(self: OrdersActor, message: PlacementRefused, now: Now, draft: Draft
     reject(draft, order, now, message.reason, f"{message.reason} {message.code}: {message.message}")
     if message.reason is Reason.VENUE_INSUFFICIENT_BALANCE:
         # our books said that it was there: look what the account really holds
-        draft.say(Reconcile(trigger="refusal", token=f"short-{order.symbol}"))
+        draft.say(Reconcile(trigger="foreign", token=f"short-{order.symbol}"))
 
 
 def reject(draft: Draft, order: RealOrder, now: Now, reason: Reason, text: str) -> None:

@@ -87,7 +87,7 @@ class Exchange:
         pair = self.core.pair(symbol)
         pair.rules = attrs.evolve(pair.rules, status=status)
 
-    def change_rules(self, symbol: str, **changes: Decimal) -> None:
+    def change_rules(self, symbol: str, **changes: Any) -> None:
         """Change numbers of the symbol's filters (`tick`, `step`, `min_qty`, `min_notional` …), as the exchange does."""
         pair = self.core.pair(symbol)
         pair.rules = attrs.evolve(pair.rules, **changes)

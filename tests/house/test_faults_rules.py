@@ -143,7 +143,7 @@ def test_money_that_is_not_there_is_looked_for_once_per_refusal(stand_at: Stands
     wait_until(lambda: len(stand.ear.of(ReconciliationComplete)) > rounds, 10, "the account was read")
     done = stand.ear.of(ReconciliationComplete)[rounds:]
     assert len(done) <= 3
-    assert {each.trigger for each in done} == {"refusal"}
+    assert {each.trigger for each in done} == {"foreign"}
     assert len(stand.asked("place")) == 4
     assert stand.healed().clean
     stand.trades_on()
