@@ -182,7 +182,7 @@ class BalancesActor(MoneyKeeper):
         """
         lines = draft.rows("ledger")
         waiting = {asset for asset, line in lines.items() if not line.opened}
-        if not any(line.opened for line in lines.values()):
+        if not first_look_is_over(lines.values()):
             waiting |= snapshot.balances.keys() - lines.keys()
         for asset in sorted(waiting):
             free, locked = snapshot.balances.get(asset, (ZERO, ZERO))
@@ -230,12 +230,20 @@ class BalancesActor(MoneyKeeper):
     }
 
 
+def first_look_is_over(lines: Iterable[LedgerLine]) -> bool:
+    """Whether the first snapshot has opened all its lines: only then was one said to agree.
+
+    One that is open says less: the process may have died when some of the first openings were on disk.
+    """
+    return any(line.agreed_at is not None for line in lines)
+
+
 def line_of(draft: Draft, asset: str, now: Now) -> LedgerLine:
     """The asset's line. One nobody ever saw opens at zero, or, before the first snapshot was compared, not yet."""
     line: LedgerLine | None = draft.row("ledger", asset)
     if line is not None:
         return line
-    if any(known.opened for known in draft.rows("ledger").values()):
+    if first_look_is_over(draft.rows("ledger").values()):
         return opening(asset, ZERO, ZERO, now.utc)
     return LedgerLine(asset=asset, opening=ZERO, opened=False)
 

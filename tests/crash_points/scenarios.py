@@ -14,7 +14,7 @@ from house.invariants import above_limits, unlike_disk
 from house.kit import LOT, SYMBOL, Judge, quiet, violations, wait_ready
 from realtrading.engine import RealTradingEngine
 from realtrading.tickets import Ticket
-from waiting import wait_until
+from waiting import DeadlinePassed, wait_until
 
 PART = Decimal("0.01")
 """More than any single trade of the generated market, so that it is filled in parts."""
@@ -250,7 +250,7 @@ def last_life(judge: Judge, folder: Path) -> Callable[[Child], None]:
         engine = new_engine(judge, folder).start(ready_timeout_s=60)
         quiet(engine, KNOWN_S)
         wait_ready(engine, 60)
-        wait_until(lambda: _clean(engine), 60, "a clean round")
+        expect_clean(engine)
         quiet(engine)
         child.say(wrong=[*violations(judge, engine), *above_limits(judge, engine), *unlike_disk(engine)])
         child.say(stopped=engine.stop(20))
@@ -258,6 +258,16 @@ def last_life(judge: Judge, folder: Path) -> Callable[[Child], None]:
     return live
 
 
-def _clean(engine: RealTradingEngine) -> bool:
-    done = engine.reconcile(30)
-    return done is not None and done.clean
+def expect_clean(engine: RealTradingEngine) -> None:
+    """A round that finds nothing, in time; else what the last one found."""
+    rounds: list[object] = []
+
+    def clean() -> bool:
+        done = engine.reconcile(30)
+        rounds.append(done)
+        return done is not None and done.clean
+
+    try:
+        wait_until(clean, 60, "a clean round")
+    except DeadlinePassed as late:
+        raise DeadlinePassed(f"{late}: {rounds[-1]}; open: {engine.why_not_ready()}") from None
