@@ -151,7 +151,6 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.OrderBlocked: ("orders",),
     e.OrderRecorded: ("orders", "feed"),
     e.OrderArchived: ("positions", "balances", "journal"),
-    e.FillsRecalled: ("positions", "balances"),
     e.OrdersStated: ("positions", "balances", "risk", ALL),
     e.TradesCursorMoved: ("journal",),
     e.ExternalTradeSeen: ("balances", "journal", "feed"),

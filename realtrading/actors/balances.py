@@ -14,7 +14,6 @@ from realtrading.domain.balances import (
     line_with_order,
     opened_with,
     opening,
-    recall,
     remembering,
     settle,
     with_flow,
@@ -27,7 +26,6 @@ from realtrading.domain.events import (
     BalanceUpdated,
     DifferencesMeasured,
     ExternalTradeSeen,
-    FillsRecalled,
     OrderArchived,
     OrderCancelled,
     OrderEvent,
@@ -85,18 +83,6 @@ class BalancesActor(MoneyKeeper):
         for line in draft.rows("ledger").values():
             if message.id in line.orders:
                 say(draft, settle(line, message.id))
-
-    def recalled(self, message: FillsRecalled, now: Now, draft: Draft) -> None:
-        """Fills that a forgotten life has booked, or that the opening balance held, are known again and move nothing."""
-        order, ids = message.order, message.trade_ids
-        rules: SymbolRules = draft.row("rules", order.symbol)
-        part = attrs.evolve(order, fills=tuple(fill for fill in order.fills if fill.trade_id in ids))
-        identity = f"recall:{order.id}:{min(ids)}-{max(ids)}:{len(ids)}"
-        for asset in effects(part, rules.base, rules.quote):
-            line = line_of(draft, asset, now)
-            changed = recall(line, part, rules.base, rules.quote, identity)
-            if changed != line:
-                say(draft, changed)
 
     def account(self, message: AccountReported, now: Now, draft: Draft) -> None:
         """Keep the venue's word beside the ledger."""
@@ -216,7 +202,6 @@ class BalancesActor(MoneyKeeper):
         OrderExpired: filled,
         OrderRevised: filled,
         OrdersStated: stated,
-        FillsRecalled: recalled,
         OrderArchived: archived,
         AccountReported: account,
         FlowReported: flow,

@@ -10,7 +10,6 @@ from realtrading.domain.commands import PlaceCancel, QueryOrder
 from realtrading.domain.events import (
     Entry,
     Event,
-    FillsRecalled,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
@@ -195,7 +194,6 @@ def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
     event = event_of(merged, detail)
     if event is not None:
         submitted(draft, draft.row("orders", merged.order.id) or merged.order, now)
-        recall(draft, merged)
         draft.say(event)
     order = merged.order
     if merged.ask or order.missing_quantity > 0:
@@ -214,22 +212,6 @@ def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
             send_cancel(draft, order, now)
     elif watch is not None:
         draft.say(OrderWatched(id=order.id, watch=None))
-
-
-def recall(draft: Draft, merged: Merged) -> None:
-    """Say which of the new fills were booked in a life that is forgotten.
-
-    Of an order that was adopted nothing is remembered: it may have been archived, or be older than the journal. What the
-    account traded up to the cursor was accounted for then, in a position or in the opening balance. An order this house
-    made (it knows until when it was valid) has had every trade merged before the cursor passed it.
-    """
-    order = merged.order
-    cursor: int | None = draft.row("cursors", order.symbol)
-    if order.valid_until is not None or cursor is None:
-        return
-    known = frozenset(fill.trade_id for fill in merged.new_fills if fill.trade_id <= cursor)
-    if known:
-        draft.say(FillsRecalled(order=order, trade_ids=known))
 
 
 def send_cancel(draft: Draft, order: RealOrder, now: Now) -> None:

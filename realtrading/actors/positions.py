@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import ClassVar
 
 from realtrading.domain.events import (
-    FillsRecalled,
     ManagedNoted,
     OrderArchived,
     OrderCancelled,
@@ -26,7 +25,7 @@ from realtrading.domain.events import (
     WalletStated,
 )
 from realtrading.domain.orders import RealOrder
-from realtrading.domain.positions import BookChange, PositionBook, book_order, cut_to, recall, settle
+from realtrading.domain.positions import BookChange, PositionBook, book_order, cut_to, settle
 from realtrading.domain.reports import RulesReported
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
@@ -70,12 +69,6 @@ class PositionsActor(MoneyKeeper):
                 detail = f"the wallet holds {plain(held)} {base}, {plain(short)} less than was managed"
                 draft.say(PositionCut(book=booked.book, detail=detail))
 
-    def recalled(self, message: FillsRecalled, now: Now, draft: Draft) -> None:
-        """Fills that a forgotten life has booked are known again, and move nothing."""
-        order = message.order
-        row = book_of(draft, order)
-        draft.say(PositionBookSettled(book=recall(row, order.id, message.trade_ids)))
-
     def archived(self, message: OrderArchived, now: Now, draft: Draft) -> None:
         """The order left the tables: its trade ids need not be kept either."""
         row: PositionBook | None = draft.row("positions", f"{message.strategy}/{message.symbol}")
@@ -89,7 +82,6 @@ class PositionsActor(MoneyKeeper):
         OrderExpired: filled,
         OrderRevised: filled,
         OrdersStated: stated,
-        FillsRecalled: recalled,
         OrderArchived: archived,
         WalletStated: wallet,
         RulesReported: hear_rules,
@@ -105,20 +97,14 @@ def managed(books: Iterable[PositionBook]) -> dict[str, Decimal]:
     return sums
 
 
-def book_of(draft: Draft, order: RealOrder) -> PositionBook:
-    """The book of the order's strategy and symbol; an empty one when nothing was ever booked there."""
-    row: PositionBook | None = draft.row("positions", f"{order.strategy}/{order.symbol}")
-    if row is not None:
-        return row
-    rules: SymbolRules = draft.row("rules", order.symbol)
-    return PositionBook(strategy=order.strategy, symbol=order.symbol, base=rules.base, quote=rules.quote)
-
-
 def book(draft: Draft, order: RealOrder, now: Now) -> None:
     """Book an order's fills into its strategy's position and say what that did."""
     if not order.fills:
         return
-    row = book_of(draft, order)
+    row: PositionBook | None = draft.row("positions", f"{order.strategy}/{order.symbol}")
+    if row is None:
+        rules: SymbolRules = draft.row("rules", order.symbol)
+        row = PositionBook(strategy=order.strategy, symbol=order.symbol, base=rules.base, quote=rules.quote)
     booked = book_order(row, order, row.base, row.quote, now.utc)
     for step in booked.steps:
         if step.change is BookChange.CLOSED:

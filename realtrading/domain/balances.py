@@ -120,20 +120,6 @@ def with_report(line: LedgerLine, free: Decimal, locked: Decimal, at: datetime) 
     return attrs.evolve(line, reported_free=free, reported_locked=locked, reported_at=at)
 
 
-def recall(line: LedgerLine, order: RealOrder, base: str, quote: str, identity: str) -> LedgerLine:
-    """The line with the effect of `order`'s fills, accounted for before, under the order's name again; the total stays."""
-    delta, fee = effects(order, base, quote).get(line.asset, (ZERO, ZERO))
-    if identity in line.seen or not (delta or fee):
-        return line
-    line = remembering(line, identity)
-    return attrs.evolve(
-        line,
-        settled=line.settled - delta,
-        orders={**line.orders, order.id: line.orders.get(order.id, ZERO) + delta},
-        fees_by_order={**line.fees_by_order, order.id: line.fees_by_order.get(order.id, ZERO) + fee},
-    )
-
-
 def settle(line: LedgerLine, order_id: str) -> LedgerLine:
     """The line after the order was archived: its effect moves into the settled sum, the total stays."""
     if order_id not in line.orders:

@@ -54,7 +54,6 @@ from .money_events import (
 )
 from .order_events import (
     ExternalTradeSeen,
-    FillsRecalled,
     OrderAdmitted,
     OrderAdopted,
     OrderArchived,
@@ -99,7 +98,6 @@ __all__ = [
     "Error",
     "Event",
     "ExternalTradeSeen",
-    "FillsRecalled",
     "InstanceSuperseded",
     "KeeperLost",
     "LimitBreached",

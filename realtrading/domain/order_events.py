@@ -168,18 +168,6 @@ class OrdersStated(Event):
 
 
 @attrs.frozen(kw_only=True)
-class FillsRecalled(Event):
-    """Fills of an order whose memory was lost or archived, told again: what was booked of them before is not booked anew.
-
-    `order` holds all fills known now, `trade_ids` those at or below the cursor when they were told: accounted for.
-    """
-
-    durable: ClassVar[bool] = False
-    order: RealOrder
-    trade_ids: frozenset[int]
-
-
-@attrs.frozen(kw_only=True)
 class TradesCursorMoved(Event):
     """All of the account's trades of `symbol` up to `trade_id` are known and accounted for."""
 

@@ -40,7 +40,6 @@ __all__ = [
     "cut",
     "cut_to",
     "is_dust",
-    "recall",
     "settle",
 ]
 
@@ -170,12 +169,6 @@ def settle(book: PositionBook, order_ids: Iterable[str]) -> PositionBook:
     while spent < len(book.leg) and book.leg[spent].order_id not in booked:
         spent += 1
     return _shortened(attrs.evolve(book, booked=booked), spent)
-
-
-def recall(book: PositionBook, order_id: str, trade_ids: Iterable[int]) -> PositionBook:
-    """The book knowing that these trades of the order were accounted for before: it will not book them again."""
-    known = book.booked.get(order_id, frozenset())
-    return attrs.evolve(book, booked={**book.booked, order_id: known.union(trade_ids)})
 
 
 def is_dust(quantity: Decimal, rules: SymbolRules, price: Decimal) -> bool:
