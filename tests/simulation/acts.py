@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 KEEPERS = ("orders", "positions", "balances", "risk", "breaker", "reconciliation")
 HANDS = ("gateway", "lookup", "user_stream", "market_stream", "feed", "strategy:ana", "strategy:bob")
+LADDER = ("risk", "breaker", "journal", "gateway")
+"""Where an order can grow old."""
 
 
 class Killed(BaseException):
@@ -58,6 +60,11 @@ class Acts:
         self.poisons[self._victim(dice)] = (dice.choice(("before", "after")), 2)
         return True
 
+    def poison_often(self, dice: random.Random) -> bool:
+        """And again, until the restart budget is spent."""
+        self.poisons[dice.choice(KEEPERS)] = (dice.choice(("before", "after")), 14)
+        return True
+
     def hang(self, dice: random.Random) -> bool:
         """The next letter of an actor is fenced while its handler lives, and it wakes up later."""
         self.poisons[self._victim(dice)] = ("hang", 1)
@@ -76,7 +83,8 @@ class Acts:
 
     def slow_actor(self, dice: random.Random) -> bool:
         """An actor's letters wait while everybody else goes on."""
-        self.slow[self._victim(dice)] = self.world.loop.time() + dice.choice((0.2, 1.5, 6.0))
+        name = dice.choice(LADDER) if dice.random() < 0.5 else self._victim(dice)
+        self.slow[name] = self.world.loop.time() + dice.choice((0.2, 1.5, 4.5, 6.0))
         return True
 
     # -- process and clock ------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 import decimal
 from collections import Counter
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from realtrading.domain.breaker import ACCOUNT, CauseKind
+from realtrading.domain.movements import flow_key
 from realtrading.domain.orders import STATE_OF_STATUS, OrderState
 from realtrading.domain.values import EXACT, ZERO, ClientId, is_ours
 
@@ -82,7 +82,10 @@ class Agreement:
             if truth == ours:
                 continue
             seen = () if line is None else line.seen
-            unheard = [amount for at, amount in world.flows.get(asset, ()) if _identity(at, amount) not in seen]
+            if world.floor.has_wallet:
+                wrong.append(f"{asset}: house {ours}, exchange {truth}")
+                continue
+            unheard = [amount for at, amount in world.flows.get(asset, ()) if flow_key(at, amount) not in seen]
             if truth - ours in [sum(unheard[start:], ZERO) for start in range(len(unheard))]:
                 drifts.add(asset)
             else:
@@ -138,7 +141,3 @@ class Agreement:
             if not lasting and cause.scope == ACCOUNT:
                 wrong.append(f"the breaker is open: {cause.kind} {cause.token} {cause.detail}")
         return wrong
-
-
-def _identity(at: datetime, amount: Decimal) -> str:
-    return f"flow:{at.isoformat()}:{amount}"

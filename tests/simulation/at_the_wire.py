@@ -18,7 +18,7 @@ from .exchanges import UID
 if TYPE_CHECKING:
     from .invariants import Invariants
 
-SLACK = Decimal("1.02")
+SLACK = Decimal("1.05")
 """A mark may move a little after an order was judged by it."""
 
 

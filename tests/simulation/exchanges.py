@@ -12,6 +12,7 @@ import attrs
 from realtrading.sim.errors import BinanceError
 from realtrading.sim.exchange import Exchange
 from realtrading.sim.replica import Replica
+from realtrading.sim.sapi import SAPI, SAPI_BY_REST
 from realtrading.venue.client import RECV_WINDOW_MS
 from realtrading.venue.fields import from_ms
 
@@ -44,6 +45,7 @@ class Exchanges:
     nemesis: "Nemesis"
     on_place: Callable[[Mapping[str, str], datetime], None]
     on_flow: Callable[[str, datetime, Decimal], None]
+    has_wallet: bool
     streams: "list[PaperWsApi]" = attrs.field(factory=list)
     watchers: dict[object, Callable[[str, Decimal, Decimal], None]] = attrs.field(factory=dict)
     pending: dict[str, Mapping[str, str]] = attrs.field(factory=dict)
@@ -61,6 +63,9 @@ class Exchanges:
         exchange, now_ms = self.exchange, self.loop.true_ms()
         given = {name: str(value) for name, value in params.items()}
         call = (method, path)
+        if path.startswith(SAPI):
+            history = SAPI_BY_REST[method.upper(), path].name.removeprefix("wallet.")
+            return getattr(exchange.wallet, history)(UID, given, now_ms)
         if call == ("get", "time"):
             return {"serverTime": now_ms}
         if call == ("get", "exchangeInfo"):

@@ -15,10 +15,11 @@ EVENT_FAULTS = ("event_lost", "event_doubled", "event_swapped", "event_late", "e
 
 ACTS = (
     "stream_cut", "stream_ended", "mute", "quote_cut", "no_connections", "ban", "ban_418",
-    "crash", "poison", "poison_twice", "hang", "dies_in_commit", "restart", "slow_actor",
+    "crash", "poison", "poison_twice", "poison_often", "hang", "dies_in_commit", "restart", "slow_actor",
     "stall", "kill", "kill_after_commit", "kill_twice", "torn_journal", "old_journal", "disk_full", "slow_fsync",
     "clock", "query_lag",
-    "foreign_trade", "foreign_order", "hand_cancel", "deposit", "withdraw", "raid", "over_fill",
+    "foreign_trade", "foreign_order", "hand_cancel", "deposit", "withdraw", "transfer",
+    "dust", "convert", "raid", "over_fill",
 )  # fmt: skip
 """What the nemesis does by itself, people at the same account included."""
 

@@ -30,6 +30,7 @@ class Floor:
             lookup_after_cancel=self._dice.random() < 0.5,
         )  # fmt: skip
         self.fees_in_bnb = self._dice.random() < 0.5
+        self.has_wallet = self._dice.random() < 0.7  # the histories of deposits and the like: test exchanges have none
         funds = {"USDT": Decimal(self._dice.choice((3000, 20000)))}
         if self.fees_in_bnb:
             funds["BNB"] = Decimal(self._dice.choice(("0.002", "5")))

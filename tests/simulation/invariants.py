@@ -81,6 +81,9 @@ class Invariants:
             self._monotone(actor, answer)
             for letter in letters:
                 self.reached.orders_heard(letter.message, answer)
+        elif actor.name == "balances":
+            for letter in letters:
+                self.reached.balances_heard(letter.message, answer)
         elif actor.name == "journal":
             self.memory.journal_answered(letters, answer)
         mailbox = actor._incarnation.mailbox

@@ -149,12 +149,13 @@ class Nemesis:
         slot, flow = self.slot(event["e"]), event["e"] == "balanceUpdate"
         dice = self.script.dice(slot)
         usual = (latency_s(dice),)
-        if self.world.loop.time() < self.mute_until and not flow:
+        dear = flow and not self.world.floor.has_wallet  # nobody could ever explain it again
+        if self.world.loop.time() < self.mute_until and not dear:
             self.did("event_muted")
             return (), True, event
         names = [name for name in EVENT_FAULTS if name in self.enabled]
         drawn = dice.choice(names) if names and dice.random() < self.event_rate else None
-        if not self.on or (flow and drawn in ("event_lost", "event_garbled")):
+        if not self.on or (dear and drawn in ("event_lost", "event_garbled")):
             drawn = None
         fault = self.script.happens(slot, drawn)
         if not self.on or fault is None:

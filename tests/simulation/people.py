@@ -78,7 +78,7 @@ class People:
 
     def withdraw(self, dice: random.Random) -> bool:
         """Money goes out."""
-        free = self.world.net.exchange.core.ledger.accounts[UID].free("USDT")
+        free = self._free("USDT")
         amount = min(free, Decimal(dice.randint(1, 999_999)).scaleb(-4))
         if not amount:
             return False
@@ -86,6 +86,39 @@ class People:
         self.world.net.exchange.withdraw(UID, "USDT", amount, self.world.loop.true_ms())
         self.world.net.spread()
         return True
+
+    def transfer(self, dice: random.Random) -> bool:
+        """Money goes between the wallets of one person."""
+        kind, amount = dice.choice(("MAIN_FUNDING", "FUNDING_MAIN")), Decimal(dice.randint(1, 999_999)).scaleb(-4)
+        if self._free("USDT") < amount:
+            return False
+        self._blind()
+        self.world.net.exchange.wallet.transfer(UID, kind, "USDT", amount, self.world.loop.true_ms())
+        self.world.net.spread()
+        return True
+
+    def dust(self, dice: random.Random) -> bool:
+        """A little becomes BNB; no stream tells it."""
+        amount = Decimal(dice.randint(1, 9_999)).scaleb(-4)
+        if not self.world.floor.has_wallet or self._free("USDT") < amount:
+            return False
+        gained, now_ms = amount.scaleb(-3), self.world.loop.true_ms()
+        self.world.net.exchange.wallet.dust(UID, "USDT", amount, gained, gained / 50, now_ms)
+        self.world.net.spread()
+        return True
+
+    def convert(self, dice: random.Random) -> bool:
+        """Money becomes coins at a quoted price; no stream tells it."""
+        amount, asset = Decimal(dice.randint(1, 999_999)).scaleb(-4), dice.choice(("BTC", "BNB"))
+        if not self.world.floor.has_wallet or self._free("USDT") < amount:
+            return False
+        now_ms = self.world.loop.true_ms()
+        self.world.net.exchange.wallet.convert(UID, ("USDT", amount), (asset, amount.scaleb(-4)), now_ms)
+        self.world.net.spread()
+        return True
+
+    def _free(self, asset: str) -> Decimal:
+        return self.world.net.exchange.core.ledger.accounts[UID].free(asset)
 
     def _blind(self) -> None:
         deaf = not any(stream.subscribed and stream.ended is None for stream in self.world.net.streams)
@@ -95,7 +128,7 @@ class People:
         """Somebody sells coins that the house manages."""
         symbol = dice.choice(self.world.floor.symbols)
         base = self.world.net.exchange.rules[symbol].base
-        free = self.world.net.exchange.core.ledger.accounts[UID].free(base)
+        free = self._free(base)
         quantity = self.world.floor.rounded(symbol, free * Decimal(dice.choice(("0.3", "0.6", "1"))))
         if quantity <= 0:
             return False

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 RARE = (
     "absence proof", "adoption", "blocked: HOUSE_DUPLICATE", "cause: CLOCK", "cause: DRIFT", "cause: ERRORS",
-    "died in its commit", "discrepancy: fill_missed", "escalated", "external trade", "flow while blind", "gap fetched",
+    "died in its commit", "discrepancy: fill_missed", "escalated", "external trade", "flow explained by a history", "flow while blind",
+    "gap fetched",
     "last look: BREAKER_GATE_MOVED", "last look: HOUSE_EXPIRED", "last look: HOUSE_FAULT", "late fill after cancel",
     "letter set aside", "over-fill", "overflow", "parked fill explained", "placement unknown", "position cut",
     "recovery killed", "recovery killed twice in a row", "revision of a terminal state", "stale pen", "start failed",
@@ -87,6 +88,11 @@ class Reached:
         elif isinstance(message, r.OrderLookedUp) and message.id.startswith("#"):
             explained = any(isinstance(each, TradesUnmatched) and each.trades is None for each in answer)
             self.count["parked fill explained"] += explained
+
+    def balances_heard(self, message: Any, answer: Iterable[Any]) -> None:
+        """A letter to balances and what it made of it."""
+        if isinstance(message, r.MovementsFound):
+            self.count["flow explained by a history"] += any(isinstance(each, e.BalanceUpdated) for each in answer)
 
     def moved(self, old: RealOrder, new: RealOrder) -> None:
         """An order's step."""

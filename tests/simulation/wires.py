@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import attrs
 
 from realtrading.domain.values import Quote
 from realtrading.errors import VenueUnknown
@@ -19,6 +20,7 @@ from realtrading.venue.answers import Answer, Failure, from_body
 from realtrading.venue.binance_venue import BinanceVenue
 from realtrading.venue.client import RECV_WINDOW_MS, REQUEST_TIMEOUT_S
 from realtrading.venue.fields import to_ms
+from realtrading.venue.flows import Flows
 from realtrading.venue.held import Held
 from realtrading.venue.lookups import Lookups
 from realtrading.venue.urls import VenueUrls
@@ -225,14 +227,16 @@ class PaperVenue(BinanceVenue):
     """The production venue over the paper wire; quotes come straight from the exchange's book ticker."""
 
     def __init__(self, net: Exchanges, *, utc: Callable[[], datetime], mono: Callable[[], float]) -> None:
-        super().__init__(URLS, "key", "secret", utc=utc, mono=mono, on_request=lambda seen: None)
+        urls = attrs.evolve(URLS, has_wallet=net.has_wallet)
+        super().__init__(urls, "key", "secret", utc=utc, mono=mono, on_request=lambda seen: None)
         self._net = net
         self._wire = PaperWire(
-            URLS, "key", "secret", gauges=self.gauges, utc=utc, mono=mono, on_request=lambda seen: None
+            urls, "key", "secret", gauges=self.gauges, utc=utc, mono=mono, on_request=lambda seen: None
         )
         self._wire.net, self._wire.silence = net, Silence()
         self._lookups = Lookups(self._wire.get_in_turn)
         self._fates = Lookups(self._wire.get)
+        self._flows = Flows(self._wire.get_in_turn, has_wallet=urls.has_wallet)
 
     async def watch_quotes(self, symbols: Sequence[str], on_quote: Callable[[Quote], None]) -> None:
         """Best prices until the nemesis cuts them."""

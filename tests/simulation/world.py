@@ -67,7 +67,10 @@ class World:
         self.floor = Floor(self)
         self.nemesis = Nemesis(self)
         self.invariants = Invariants(self)
-        self.net = Exchanges(self.loop, self.floor.exchange, self.nemesis, self.invariants.wire.signed, self._flowed)
+        self.net = Exchanges(
+            self.loop, self.floor.exchange, self.nemesis, self.invariants.wire.signed, self._flowed,
+            has_wallet=self.floor.has_wallet,
+        )  # fmt: skip
         self.net.heard = self.invariants.wire.exposure
         self.net.on_request = self.invariants.wire.requested
         self.desk, self.life, self.door = Desk(self), Life(self), Door(self)
