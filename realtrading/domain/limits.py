@@ -9,17 +9,16 @@ import attrs
 
 from realtrading.errors import BadInput
 
-from .values import EXACT, ZERO, BadAmount, amount, checked, plain
+from .values import ZERO, BadAmount, amount, checked, plain
 
 HUNDRED = Decimal(100)
 DAY_SECS = 86_400
-FINEST = Decimal("1e-20")
 
 
 def is_above_zero(number: Decimal) -> bool:
     """Above 0, finite, and with no more digits than the venue's numbers have: 20 on each side of the point."""
     try:
-        return checked(number) > ZERO and number == number.quantize(FINEST, context=EXACT)
+        return checked(number) > ZERO
     except BadAmount:
         return False
 

@@ -45,12 +45,24 @@ def amount(text: object) -> Decimal:
 
 
 def checked(value: Decimal) -> Decimal:
-    """`value` if it is finite and has at most 20 digits on each side of the point, else `BadAmount`."""
+    """`value` if it is finite and has at most 20 digits on each side of the point, else `BadAmount`.
+
+    Zeros at its end do not count: a `Decimal` may carry any number of them.
+    """
     if not value.is_finite():
         raise BadAmount(f"not a finite number: {value}")
     if value.adjusted() >= 20:
-        raise BadAmount(f"more than 20 digits before the point: {value}")
+        raise BadAmount(f"more than 20 digits before the point: {shortened(value)}")
+    places = -int(value.as_tuple().exponent)
+    if places > 20 and any(value.as_tuple().digits[-(places - 20) :]):
+        raise BadAmount(f"more than 20 digits after the point: {shortened(value)}")
     return value
+
+
+def shortened(value: Decimal) -> str:
+    """A number for people to recognise, however long it is."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
 
 
 def plain(value: Decimal) -> str:

@@ -302,7 +302,7 @@ def _check_above_zero(what: str, label: str, value: object) -> None:
         raise IntentRefused(f"{what}: {label} must be a Decimal, not {type(value).__name__} {value!r}")
     try:
         good = checked(value) > ZERO
-    except BadAmount:
-        good = False
+    except BadAmount as bad:
+        raise IntentRefused(f"{what}: {label} is {bad}") from None
     if not good:
         raise IntentRefused(f"{what}: {label} {value} is not above zero")

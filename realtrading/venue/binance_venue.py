@@ -34,7 +34,7 @@ from .fields import Unreadable, record
 from .flows import Flows
 from .lookups import BAD_SYMBOL, Lookups, ReadFailed
 from .outcomes import Outcome, judge
-from .placing import client_id, placement
+from .placing import cancelled, client_id, placement, refused
 from .port import RequestSeen, StreamReport, VenueGauges
 from .streams import MarketSockets, QuoteStream
 from .translate import execution_from_order
@@ -144,9 +144,9 @@ class BinanceVenue:
         try:
             params = placement(order)
         except HouseError as error:
-            return _refused(order, Reason.HOUSE_FAULT, str(error))
+            return refused(order, Reason.HOUSE_FAULT, str(error))
         if not (self._wire.alive or unheard):
-            return _refused(order, Reason.BREAKER_STREAM_LOST, "between two connections")
+            return refused(order, Reason.BREAKER_STREAM_LOST, "between two connections")
         began = self._mono()
         try:
             answer = await self._wire.send("post", "order", params)
@@ -187,7 +187,7 @@ class BinanceVenue:
                 "newClientOrderId": client_id(command.cancel_id),
             }
             answer = await self._wire.send_again_on_time("delete", "order", params)
-            report = _cancelled(command, answer)
+            report = cancelled(command, answer)
             return CancelAnswered(
                 id=command.id,
                 certain=report is not None,
@@ -343,20 +343,3 @@ class BinanceVenue:
             except ReadFailed:
                 # the stream will tell, only later
                 self._wire.odd("missing_ticker")
-
-
-def _refused(order: RealOrder, reason: Reason, message: str) -> PlacementRefused:
-    return PlacementRefused(id=order.id, reason=reason, code=0, message=message, sent=False)
-
-
-def _cancelled(command: PlaceCancel, answer: Answer) -> ExecutionReport | None:
-    """The order's state in a cancel's answer, or None when the answer does not tell it."""
-    if not answer.ok:
-        return None
-    try:
-        report = execution_from_order(record(answer.payload))
-    except Unreadable:
-        return None
-    if (report.symbol, report.exchange_order_id) != (command.symbol, command.exchange_order_id):
-        return None
-    return attrs.evolve(report, client_id=command.id)

@@ -412,7 +412,15 @@ def refused(stage: Stage, plan: Callable[[Context], object]) -> str:
         ),
         (lambda ctx: ctx.buy(BTC, quantity=0.5), "buy BTCUSDT: quantity must be a Decimal, not float 0.5"),
         (lambda ctx: ctx.buy(BTC, quantity=D(0)), "buy BTCUSDT: quantity 0 is not above zero"),
-        (lambda ctx: ctx.buy(BTC, quantity=D("NaN")), "buy BTCUSDT: quantity NaN is not above zero"),
+        (lambda ctx: ctx.buy(BTC, quantity=D("NaN")), "buy BTCUSDT: quantity is not a finite number: NaN"),
+        (
+            lambda ctx: ctx.buy(BTC, quantity=D("0." + "1" * 60)),
+            f"buy BTCUSDT: quantity is more than 20 digits after the point: 0.{'1' * 38}… (62 characters)",
+        ),
+        (
+            lambda ctx: ctx.buy(BTC, quantity=D(1), price=D("1e60")),
+            "buy BTCUSDT: price is more than 20 digits before the point: 1E+60",
+        ),
         (lambda ctx: ctx.buy(BTC, quantity=D(1), price=D(-1)), "buy BTCUSDT: price -1 is not above zero"),
         (
             lambda ctx: ctx.buy("LTCUSDT", quantity=D(1)),

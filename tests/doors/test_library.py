@@ -342,6 +342,7 @@ def test_a_refused_order_says_why_and_is_never_sent(simulator: dict[str, Any]) -
         ({"side": "BUY", "quantity": 0.5}, "not an amount: 0.5"),
         ({"side": "BUY", "quantity": "NaN"}, "not a plain decimal number: 'NaN'"),
         ({"side": "BUY", "quantity": "1e400"}, "not a plain decimal number"),
+        ({"side": "BUY", "quantity": Decimal("0." + "1" * 60)}, "more than 20 digits after the point"),
         ({"side": "HOLD", "quantity": "1"}, "'HOLD' is not a valid Side"),
         ({"side": "BUY", "quantity": "1", "order_type": "STOP"}, "'STOP' is not a valid OrderType"),
         ({"side": "BUY", "quantity": "1", "price": "1", "time_in_force": "GTX"}, "'GTX' is not a valid TimeInForce"),
