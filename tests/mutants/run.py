@@ -21,7 +21,6 @@ class Fate:
 
     mutant: Mutant
     caught_by: str | None = None
-    stage: str = ""
     fault: str = ""
     seconds: float = 0.0
 
@@ -34,18 +33,20 @@ class Fate:
 def judge(mutant: Mutant) -> Fate:
     """Apply the mutant to a copy and run the stages until one catches it."""
     began = time.monotonic()
-    caught, where = None, ""
+    caught = None
     try:
         with copied(mutant.path) as tree:
             if not loads(tree):
                 return Fate(mutant=mutant, fault="the patched package cannot be imported")
             for stage in STAGES:
-                caught, where = stage.run(tree), stage.name
+                if stage.name == "simulation" and not (mutant.simulated or mutant.is_control):
+                    continue
+                caught = stage.run(tree, mutant)
                 if caught is not None:
                     break
     except DoesNotApply as refused:
         return Fate(mutant=mutant, fault=str(refused))
-    return Fate(mutant=mutant, caught_by=caught, stage=where, seconds=time.monotonic() - began)
+    return Fate(mutant=mutant, caught_by=caught, seconds=time.monotonic() - began)
 
 
 def line(fate: Fate) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import attrs
 
+from mutants.catalogue import Mutant
 from mutants.copies import run_in
 
 SEEDS = 200
-UNITS = ("domain", "actors", "venue", "journal", "metrics", "runtime")
+UNITS = ("domain", "actors", "house/test_hands.py", "venue", "journal", "metrics", "runtime")
 EVIDENCE = ("domain/test_order_machine.py",)
 SOCKETS = ("house", "doors")
 ELSEWHERE = (*EVIDENCE, "house/test_simulation.py")
@@ -21,10 +22,10 @@ SEEDS_LIMIT_S = 900.0
 
 @attrs.frozen
 class Stage:
-    """`run` returns what caught the mutant in this copy, or None."""
+    """`run` returns what caught the mutant in its copy, or None."""
 
     name: str
-    run: Callable[[Path], str | None]
+    run: Callable[[Path, Mutant], str | None]
 
 
 def loads(tree: Path) -> bool:
@@ -57,9 +58,15 @@ def seeds_of(tree: Path, count: int = SEEDS) -> str | None:
     return f"seed {begun[-1] if begun else 1}: the simulation came to no end"
 
 
+def nearest_first(mutant: Mutant) -> tuple[str, ...]:
+    """The unit tests, those of the rooms that the mutant changes before the others."""
+    rooms = set(re.findall(r"^\+\+\+ b/realtrading/(\w+)/", mutant.path.read_text("utf-8"), re.MULTILINE))
+    return tuple(sorted(UNITS, key=lambda name: name not in rooms))
+
+
 STAGES = (
-    Stage("units", lambda tree: tests_of(tree, UNITS, UNITS_LIMIT_S)),
-    Stage("evidence", lambda tree: tests_of(tree, EVIDENCE, UNITS_LIMIT_S)),
-    Stage("simulation", seeds_of),
-    Stage("sockets", lambda tree: tests_of(tree, SOCKETS, SOCKETS_LIMIT_S, "-m", "not slow")),
+    Stage("units", lambda tree, mutant: tests_of(tree, nearest_first(mutant), UNITS_LIMIT_S)),
+    Stage("evidence", lambda tree, mutant: tests_of(tree, EVIDENCE, UNITS_LIMIT_S)),
+    Stage("simulation", lambda tree, mutant: seeds_of(tree)),
+    Stage("sockets", lambda tree, mutant: tests_of(tree, SOCKETS, SOCKETS_LIMIT_S, "-m", "not slow")),
 )
