@@ -167,11 +167,13 @@ def started(player: Player) -> None:
 
 
 def foreign_trades(player: Player) -> None:
-    """Somebody trades by hand; two rounds look at it."""
+    """Somebody trades, deposits and withdraws by hand; two rounds look at it."""
     player.done(player.engine.buy(SYMBOL, quantity=LOT))
     player.judge.call("orders", symbol=SYMBOL, side="BUY", type="MARKET", quantity="0.003")
+    player.judge.call("deposit", asset="USDT", amount="12.5")
     assert player.engine.reconcile(30) is not None
     player.judge.call("orders", symbol=SYMBOL, side="SELL", type="MARKET", quantity="0.002")
+    player.judge.call("withdraw", asset="USDT", amount="3")
     assert player.engine.reconcile(30) is not None
     player.settled()
 
