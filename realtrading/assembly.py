@@ -14,7 +14,7 @@ from realtrading.actors import gateway, lookup
 from realtrading.actors.board import Board
 from realtrading.actors.breaker import HEALED_BY_ROUND, book_of
 from realtrading.actors.feed import Listeners
-from realtrading.actors.reconciliation import Plan
+from realtrading.actors.reconciliation_plan import Plan
 from realtrading.actors.tally import Tally
 from realtrading.domain.breaker import ACCOUNT, CauseKind, open_cause, restored
 from realtrading.domain.commands import CompareBalances, ExplainBalances, GateOrder, PrepareSnapshot, SubmitOrder, VetOrder
@@ -114,7 +114,7 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
             config=limits, board=board, symbols=symbols, reporting_asset=parts.reporting_asset
         ),
         "breaker": lambda row: row.kind(config=limits),
-        "reconciliation": lambda row: row.kind(config=limits, run=parts.run),
+        "reconciliation": lambda row: row.kind(config=limits, run=parts.run, symbols=len(known)),
         "gateway": lambda row: row.kind(
             venue=venue, gate=parts.gate, mono=parts.mono, observe=parts.observe
         ),

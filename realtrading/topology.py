@@ -19,7 +19,8 @@ from realtrading.actors.journal import JournalActor
 from realtrading.actors.lookup import LookupActor
 from realtrading.actors.orders import OrdersActor
 from realtrading.actors.positions import PositionsActor
-from realtrading.actors.reconciliation import PlanChanged, ReconciliationActor
+from realtrading.actors.reconciliation import ReconciliationActor
+from realtrading.actors.reconciliation_plan import PlanChanged
 from realtrading.actors.risk import RiskActor
 from realtrading.actors.strategy import StrategyActor
 from realtrading.actors.streams import MarketStreamActor, UserStreamActor

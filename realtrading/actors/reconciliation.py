@@ -1,7 +1,7 @@
 """The reconciliation keeper: decides when to look, follows one round at a time, and says what came of it."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -11,24 +11,26 @@ from realtrading.domain.events import (
     BalancesCompared,
     BalancesExplained,
     DiscrepancyFound,
-    Entry,
-    Event,
     OrdersCompared,
     ReconciliationComplete,
     ReconciliationFailed,
 )
-from realtrading.domain.reconciliation import Discrepancy, Resolution, confirm
+from realtrading.domain.reconciliation import (
+    CAUSE_WEIGHT,
+    WEIGHT_AT_ONCE,
+    Resolution,
+    confirm,
+    round_weight,
+)
 from realtrading.domain.reports import LookupFailed, StreamConnected, StreamLost
 from realtrading.domain.settings import RealTradingConfig
 from realtrading.domain.values import Now
 from realtrading.runtime.ticker import Tick
 
 from .keeper import Draft, Handler, MoneyKeeper
+from .reconciliation_plan import Plan, PlanChanged, Round, because, united, unresolved, wondering
 
 ROUND_DEADLINE_S = 30.0
-AGAIN_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Pauses before a round is repeated because something was pending, suspected, unresolved or unanswered."""
-
 BETWEEN_S = 0.25
 """Two rounds never follow each other faster: many wishes are one round's work."""
 
@@ -39,67 +41,20 @@ SKIPPED_AGAIN_S = 10
 """A round that could not compare every asset, because it moved, is followed by the next one at the latest so soon."""
 
 
-@attrs.frozen(kw_only=True)
-class Round:
-    """A round in progress. `compared` is set once only the answer for the cause of its differences is waited for."""
-
-    token: str
-    trigger: str
-    generation: int
-    covers: tuple[str, ...]
-    started_mono: float
-    orders: OrdersCompared | None = None
-    compared: BalancesCompared | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Plan:
-    """Reconciliation's whole protocol state: wishes not yet covered, the round in progress, suspicions, the next date.
-
-    `asked_about` are the differences whose cause was asked for last, at `asked_mono`; `unanswered` is what could not be.
-    """
-
-    generation: int | None = None
-    wishes: tuple[str, ...] = ()
-    trigger: str = "start"
-    round: Round | None = None
-    suspects: tuple[Discrepancy, ...] = ()
-    not_before_mono: float = 0.0
-    last_done_mono: float | None = None
-    counter: int = 0
-    repeats: int = 0
-    skipped: bool = False
-    asked_about: tuple[tuple[str, str], ...] = ()
-    asked_mono: float = 0.0
-    unanswered: tuple[str, ...] = ()
-
-    @property
-    def pause_s(self) -> float:
-        """Seconds to wait before the next repetition."""
-        return AGAIN_S[min(self.repeats, len(AGAIN_S) - 1)]
-
-
-@attrs.frozen(kw_only=True)
-class PlanChanged(Event):
-    """The plan's new total (ephemeral: after a restart everything is looked at again anyway)."""
-
-    durable = False
-    plan: Plan
-
-    def entries(self) -> Iterable[Entry]:
-        """The one row."""
-        return (("plan", "plan", self.plan),)
-
-
 class ReconciliationActor(MoneyKeeper):
     """Reconciliation. Tables: plan (ephemeral)."""
 
     owns = (PlanChanged,)
 
-    def __init__(self, *, config: RealTradingConfig, run: int) -> None:
+    def __init__(self, *, config: RealTradingConfig, run: int, symbols: int) -> None:
         super().__init__()
         self.config = config
         self.run = run
+        self.symbols = symbols
+
+    def weight(self, plan: Plan) -> float:
+        """What the next round costs."""
+        return round_weight(self.symbols, first=plan.counter == 0)
 
     def plan(self, draft: Draft) -> Plan:
         """The plan as it stands."""
@@ -138,7 +93,11 @@ class ReconciliationActor(MoneyKeeper):
         """Start a round if one is wanted and possible; keep the plan."""
         wanted = bool(plan.wishes) and plan.round is None and plan.generation is not None
         rested = plan.last_done_mono is None or now.mono - plan.last_done_mono >= BETWEEN_S
-        if wanted and rested and now.mono >= plan.not_before_mono:
+        cost = self.weight(plan)
+        bill = plan.spending(cost, now.mono)
+        affordable = bill.spent <= max(WEIGHT_AT_ONCE, cost)
+        if wanted and rested and affordable and now.mono >= plan.not_before_mono:
+            plan = bill
             assert plan.generation is not None
             counter = plan.counter + 1
             token = f"round-{self.run}-{counter}"
@@ -202,6 +161,7 @@ class ReconciliationActor(MoneyKeeper):
             self.conclude(plan, {}, now, draft)
             return
         draft.say(ExplainBalances(token=message.token))
+        plan = plan.spending(CAUSE_WEIGHT, now.mono)
         draft.say(PlanChanged(plan=attrs.evolve(plan, asked_about=about, asked_mono=now.mono)))
 
     def explained(self, message: BalancesExplained, now: Now, draft: Draft) -> None:
@@ -283,24 +243,3 @@ class ReconciliationActor(MoneyKeeper):
         BalancesExplained: explained,
         Tick: tick,
     }
-
-
-def unresolved(found: Iterable[Discrepancy]) -> tuple[Discrepancy, ...]:
-    """Those that nobody can explain so far."""
-    return tuple(each for each in found if each.resolution is Resolution.UNRESOLVED)
-
-
-def because(found: Discrepancy, why: str) -> Discrepancy:
-    """The difference with its cause."""
-    return attrs.evolve(found, resolution=Resolution.EXPLAINED, detail=f"{found.detail}: {why}")
-
-
-def wondering(found: Discrepancy, unanswered: tuple[str, ...]) -> Discrepancy:
-    """The difference with what is not known about it."""
-    asked = f"no history explains it; not answered: {', '.join(unanswered)}" if unanswered else "no history explains it"
-    return attrs.evolve(found, detail=f"{found.detail}; {asked}")
-
-
-def united(*groups: tuple[str, ...]) -> tuple[str, ...]:
-    """All tokens once, in the order in which they were first wished."""
-    return tuple(dict.fromkeys(token for group in groups for token in group))

@@ -20,6 +20,20 @@ from .orders import MergeKind, OrderState, RealOrder, merge
 from .reports import ExecutionReport, SnapshotTaken
 from .values import ZERO, is_ours, plain
 
+WEIGHT_PER_S: Final = 40.0
+WEIGHT_AT_ONCE: Final = 1500.0
+"""What rounds may use of the venue's 6000 a minute: so much at once, and so much a second. Orders and their fates need
+the rest."""
+CAUSE_WEIGHT: Final = 480
+"""Asking for the cause of a difference: the names and the trades of a dozen symbols."""
+
+
+def round_weight(symbols: int, *, first: bool = False) -> int:
+    """The venue's weight of one round: open orders (6 for a symbol, 80 for all), trades (20, twice at first), 21 for the
+    account and the time.
+    """
+    return min(6 * symbols, 80) + (40 if first else 20) * symbols + 21
+
 
 class DiscrepancyKind(enum.StrEnum):
     """What differed."""

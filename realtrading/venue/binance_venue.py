@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import attrs
 
@@ -36,6 +36,7 @@ from .lookups import BAD_SYMBOL, Lookups, ReadFailed
 from .outcomes import Outcome, judge
 from .placing import cancelled, client_id, placement, refused
 from .port import RequestSeen, StreamReport, VenueGauges
+from .snapshots import take
 from .streams import MarketSockets, QuoteStream
 from .translate import execution_from_order
 from .urls import VenueUrls
@@ -258,50 +259,9 @@ class BinanceVenue:
         Any part missing, or another generation meanwhile: `LookupFailed`.
         """
         try:
-            return await self._take(command)
+            return await take(self._lookups, command, self._mono, lambda: self._same_generation(command))
         except Exception as error:
             return self._failed(command.token, error)
-
-    async def _take(self, command: TakeSnapshot) -> SnapshotTaken:
-        self._same_generation(command)
-        asked_at = await self._lookups.time()
-        began = self._mono()
-        open_orders: list[ExecutionReport] = []
-        for symbol in command.symbols:
-            open_orders += await self._lookups.open_orders(symbol)
-        trades: list[TradeReport] = []
-        cursors: dict[str, int] = {}
-        gone: list[str] = []
-        for symbol in command.symbols:
-            newer, cursors[symbol], there = await self._lookups.trades_from(symbol, command.cursors.get(symbol, -1))
-            trades += newer
-            gone += [] if there else [symbol]
-        account = await self._lookups.account()
-        await self._untouched(command, cursors)
-        self._same_generation(command)
-        return SnapshotTaken(
-            token=command.token,
-            generation=command.generation,
-            account_uid=account.uid,
-            asked_at=asked_at,
-            answered_at=asked_at + timedelta(seconds=self._mono() - began),
-            open_orders=tuple(open_orders),
-            trades=tuple(trades),
-            cursors=cursors,
-            balances=account.balances,
-            gone=tuple(gone),
-        )
-
-    async def _untouched(self, command: TakeSnapshot, cursors: Mapping[str, int]) -> None:
-        """A first cursor stands for all that the balances hold: nothing may have traded between the two readings.
-
-        Such a trade would be in the opening balance and, being above the cursor, be booked a second time.
-        """
-        for symbol in command.symbols:
-            if command.cursors.get(symbol, -1) < 0:
-                _, newest = await self._lookups.trades_after(symbol, -1)
-                if newest != cursors[symbol]:
-                    raise VenueUnknown(f"{symbol} traded while the first snapshot was taken")
 
     async def movements(self, command: QueryMovements) -> MovementsFound:
         """See `port.Venue.movements`."""

@@ -99,9 +99,9 @@ class Lookups:
         # after a cancel the venue shows the cancel's id where the order's was
         return found if client_id is None else attrs.evolve(found, client_id=client_id)
 
-    async def open_orders(self, symbol: str) -> list[ExecutionReport]:
-        """Every open order of a symbol, whoever placed it."""
-        return await self._read("openOrders", {"symbol": symbol}, _orders)
+    async def open_orders(self, symbol: str | None = None) -> list[ExecutionReport]:
+        """Every open order of a symbol, or of all, whoever placed it."""
+        return await self._read("openOrders", {} if symbol is None else {"symbol": symbol}, _orders)
 
     async def newest_orders(self, symbol: str) -> list[ExecutionReport]:
         """The newest page of a symbol's orders, of any state and whoever placed them."""

@@ -12,9 +12,9 @@ from realtrading.actors.reconciliation import (
     CAUSE_AGAIN_S,
     ROUND_DEADLINE_S,
     SKIPPED_AGAIN_S,
-    Plan,
     ReconciliationActor,
 )
+from realtrading.actors.reconciliation_plan import Plan
 from realtrading.domain.commands import ExplainBalances, PrepareSnapshot, Reconcile
 from realtrading.domain.events import (
     BalancesCompared,
@@ -24,7 +24,7 @@ from realtrading.domain.events import (
     ReconciliationComplete,
     ReconciliationFailed,
 )
-from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution
+from realtrading.domain.reconciliation import CAUSE_WEIGHT, Discrepancy, DiscrepancyKind, Resolution, round_weight
 from realtrading.domain.reports import LookupFailed, StreamConnected, StreamLost
 from realtrading.runtime.ticker import Tick
 
@@ -41,7 +41,7 @@ DRIFT = Discrepancy(
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(ReconciliationActor(config=CONFIG, run=5))
+    return Bench(ReconciliationActor(config=CONFIG, run=5, symbols=1))
 
 
 def begun(bench: Bench) -> str:
@@ -299,3 +299,29 @@ def test_histories_that_never_come_do_not_hide_the_difference(bench: Bench) -> N
     (found,) = one(bench.tell(TICK), ReconciliationComplete).unresolved
 
     assert "no answer within 30 s" in found.detail
+
+
+@pytest.mark.parametrize("symbols", [1, 5, 20, 60, 100])
+@pytest.mark.parametrize("why", ["nothing ends", "somebody wishes all the time", "a difference stays"])
+def test_rounds_leave_weight_to_orders(symbols: int, why: str) -> None:
+    """G11: whatever makes them repeat, the rounds of any minute stay below 80 % of the venue's 6000 a minute."""
+    bench = Bench(ReconciliationActor(config=CONFIG, run=5, symbols=symbols))
+    spent: list[tuple[float, int]] = []
+    said = bench.tell(StreamConnected(generation=1))
+    while bench.mono < 100.0 + 300:
+        for word in said:
+            if isinstance(word, PrepareSnapshot):
+                spent.append((bench.mono, round_weight(symbols, first=not spent)))
+                drift = (DRIFT,) if why == "a difference stays" else ()
+                pending = ("rt_1_grid_n1",) if why == "nothing ends" else ()
+                done = compared(bench, word.token, *drift, pending=pending)
+                if of(done, ExplainBalances):
+                    spent.append((bench.mono, CAUSE_WEIGHT))
+                    bench.tell(BalancesExplained(token=word.token, explained={}, unanswered=()))
+        bench.later(0.25)
+        said = bench.tell(TICK)
+        if why == "somebody wishes all the time":
+            said += bench.tell(Reconcile(trigger="foreign", token=f"w{bench.mono}"))
+    worst = max(sum(weight for at, weight in spent if begin <= at < begin + 60) for begin, _ in spent)
+    assert worst < 0.8 * 6000
+    assert len(spent) >= 5
