@@ -26,6 +26,7 @@ from realtrading.domain.events import (
     BreakerChanged,
     EngineStarted,
     EngineStopped,
+    Error,
     InstanceSuperseded,
     Missed,
     ReconciliationComplete,
@@ -154,7 +155,8 @@ class RealTradingEngine(EngineState):
                 self._parts, on_escalate=self._escalated, on_fatal=self._fatal, on_news=self._tally.news
             )
             self._house.start()
-            self._house.post(EngineStarted(run=run, mode=self.settings.mode.value), sender="engine")
+            for word in (EngineStarted(run=run, mode=self.settings.mode.value), *(Error(message=n) for n in self._store.notes)):
+                self._house.post(word, sender="engine")
         except BaseException:
             self._put_away(self._store)
             raise

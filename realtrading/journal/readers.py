@@ -68,6 +68,14 @@ class JournalReader:
         """Records with `seq` above `after`, in order, of these types and this order only when given."""
         return history.events(self._connection, self.path, after=after, types=types, order_id=order_id)
 
+    def rare_events(self, types: Sequence[str], *, since_last: tuple[int, Sequence[str]] | None = None) -> Iterator[Stored]:
+        """Records of these rare types in order, by index, out of the journal itself and no archive; with `since_last`
+        only those from the so-manyth newest record of other types on.
+        """
+        after = 0 if since_last is None else reading.newest_of(self._connection, since_last[1], since_last[0]) - 1
+        for record in reading.rare_records(self._connection, self.path, types, after=after):
+            yield reading.stored(record, self.path)
+
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[JournalReader]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ from realtrading.journal.sealing import Sealed
 PAGE = 256
 TAIL = 64
 _COLUMNS = "seq, run, letter_seq, cause, sender, type, at, order_id, payload, state, crc, chain"
+# the condition of the index rare_events, which serves a query only in the same words
+_RARE = (
+    "type NOT IN ('IntentRecorded', 'OrderSubmitted', 'OrderPlaced', 'OrderPartiallyFilled', 'OrderFilled', "
+    "'OrderCancelRequested', 'OrderCancelled', 'OrderArchived', 'PositionOpened', 'PositionUpdated', 'PositionClosed', "
+    "'PositionBookSettled', 'BalanceUpdated', 'RiskDayUpdated', 'TradesCursorMoved')"
+)
 _RUNS = "SELECT run, started, code_version, config_digest, stopped, crc FROM runs ORDER BY run"
 _TYPES: tuple[Any, ...] = (int, int, int, (int, type(None)), str, str, str, (str, type(None)), str, bytes, int, bytes)
 
@@ -60,6 +66,27 @@ def records_of(connection: sqlite3.Connection, path: Path, order_id: str, *, aft
             record = _checked(row, path)
             after = record.seq
             yield record
+
+
+def rare_records(connection: sqlite3.Connection, path: Path, types: Sequence[str], *, after: int) -> Iterator[Sealed]:
+    """Records of these rare types, by index. What a damaged index hides, `verify` finds and this does not."""
+    query = f"SELECT {_COLUMNS} FROM events WHERE {_RARE} AND {_of(types)} AND seq > ? ORDER BY seq LIMIT {PAGE}"
+    while page := connection.execute(query, (*types, after)).fetchall():
+        for row in page:
+            record = _checked(row, path)
+            after = record.seq
+            yield record
+
+
+def newest_of(connection: sqlite3.Connection, types: Sequence[str], count: int) -> int:
+    """The number of the `count`-th newest record of these rare types; 0 when there are fewer."""
+    query = f"SELECT seq FROM events WHERE {_RARE} AND {_of(types)} ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    row = connection.execute(query, (*types, count - 1)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _of(types: Sequence[str]) -> str:
+    return f"type IN ({', '.join('?' * len(types))})"
 
 
 def stored(sealed: Sealed, path: Path) -> Stored:

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import decimal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from realtrading.domain.balances import LedgerLine
-from realtrading.domain.events import DiscrepancyFound, ExternalTradeSeen
+from realtrading.domain.events import DiscrepancyFound, ExternalTradeSeen, ReconciliationComplete, ReconciliationFailed
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook
 from realtrading.domain.settings import Settings
@@ -19,8 +19,8 @@ from .facts import balance_facts, cause_facts, listed, named, order_facts, other
 from .protocol import EXIT_NOT_FOUND
 from .rounds import HEARD, Report, Rounds, add, discrepancy_of
 
-RECENT = 20_000
-"""Records that are looked through for reports and for what others did: a journal may hold millions."""
+ENDS = (ReconciliationComplete, ReconciliationFailed)
+"""The events that end a round."""
 
 Answer = dict[str, Any]
 
@@ -77,21 +77,22 @@ def order(path: Path, name: str) -> Answer:
 
 
 def reports(path: Path, count: int) -> Answer:
-    """The newest rounds among the recent records, oldest first, and what others did."""
+    """The newest rounds, oldest first, and what others did."""
     rounds = Rounds()
     with opened(path) as reader:
-        for stored in reader.events(after=_recent(reader), types=[kind.__name__ for kind in HEARD]):
+        # one end more than asked for: what was said before the first of them belongs to it
+        for stored in reader.rare_events(named_kinds(HEARD), since_last=(count + 1, named_kinds(ENDS))):
             rounds.hear(stored.event, stored.at)
         others = others_facts(_lines(reader).values(), _orders(reader).values())
     return {"source": "journal", "path": str(path), "rounds": rounds.finished()[-count:], "others": others}
 
 
 def foreign_life(path: Path, name: str) -> list[Report]:
-    """What the recent records say of an order that is not ours, by SYMBOL:NUMBER, by NUMBER or by its own client id."""
+    """What the records say of an order that is not ours, by SYMBOL:NUMBER, by NUMBER or by its own client id."""
     found: list[Report] = []
     with opened(path) as reader:
         kinds = (DiscrepancyFound, ExternalTradeSeen)
-        for stored in reader.events(after=_recent(reader), types=[kind.__name__ for kind in kinds]):
+        for stored in reader.rare_events(named_kinds(kinds)):
             told = discrepancy_of(stored.event)
             if told is not None and told["kind"] in ("foreign_order", "external_trade"):
                 told["at"] = None
@@ -102,8 +103,9 @@ def foreign_life(path: Path, name: str) -> list[Report]:
     return found
 
 
-def _recent(reader: JournalReader) -> int:
-    return max(0, reader.last_seq() - RECENT)
+def named_kinds(kinds: Iterable[type]) -> list[str]:
+    """Events' names in the journal."""
+    return [kind.__name__ for kind in kinds]
 
 
 def _orders(reader: JournalReader) -> Mapping[str, RealOrder]:

@@ -1,4 +1,5 @@
--- Schema 2: checkpoints, from which a start verifies and, if need be, makes `current` again; archives, which hold the oldest records.
+-- Schema 2: checkpoints, from which a start verifies and, if need be, makes `current` again; archives, which hold the oldest
+-- records; an index of what is rare.
 
 CREATE TABLE checkpoints (
     seq   INTEGER PRIMARY KEY,  -- the record after which it was made
@@ -26,6 +27,8 @@ WHEN OLD.seq > coalesce((SELECT max(last_seq) FROM archives), 0) BEGIN
     SELECT RAISE(ABORT, 'the journal is append-only');
 END;
 
--- rounds of reconciliation and what others did, without reading everything
-CREATE INDEX events_of_rounds ON events (seq, type) WHERE type IN
-    ('DiscrepancyFound', 'ExternalTradeSeen', 'PositionCut', 'ReconciliationComplete', 'ReconciliationFailed');
+-- what is rare (rounds of reconciliation, what others did, runs) without reading everything
+CREATE INDEX rare_events ON events (seq, type) WHERE type NOT IN
+    ('IntentRecorded', 'OrderSubmitted', 'OrderPlaced', 'OrderPartiallyFilled', 'OrderFilled', 'OrderCancelRequested',
+     'OrderCancelled', 'OrderArchived', 'PositionOpened', 'PositionUpdated', 'PositionClosed', 'PositionBookSettled',
+     'BalanceUpdated', 'RiskDayUpdated', 'TradesCursorMoved');
