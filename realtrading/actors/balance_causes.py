@@ -12,7 +12,7 @@ from realtrading.domain.balances import LedgerLine
 from realtrading.domain.commands import AcceptDifference, CompareBalances, ExplainBalances, QueryMovements
 from realtrading.domain.events import AcceptanceRefused, BalancesExplained, DifferenceAccepted, DifferencesMeasured
 from realtrading.domain.flows import explain
-from realtrading.domain.movements import FlowKind, Movement
+from realtrading.domain.movements import FlowKind, Movement, told_of
 from realtrading.domain.reports import MovementsFound
 from realtrading.domain.values import ZERO, Now, plain
 
@@ -128,6 +128,6 @@ def accept(self: BalancesActor, message: AcceptDifference, now: Now, draft: Draf
 
 def _words(asset: str, booked: Iterable[Movement]) -> str:
     """What explains the asset's difference; a difference that went away by itself meanwhile has no movement."""
-    told = [movement.words(asset) for movement in booked if asset in movement.deltas]
+    told = told_of(asset, [movement for movement in booked if asset in movement.deltas])
     more = f"; and {len(told) - WORDS_MAX} more" if len(told) > WORDS_MAX else ""
     return "; ".join(told[:WORDS_MAX]) + more if told else "the stream told it meanwhile"

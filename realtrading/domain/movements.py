@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import attrs
 
-from .values import plain
+from .values import ZERO, plain
 
 
 class FlowKind(enum.StrEnum):
@@ -40,9 +40,25 @@ class Movement:
             return trade_key(self.id)
         return f"{self.kind}|{self.at.isoformat()}|{self.deltas[asset]}|{self.id}"
 
-    def words(self, asset: str) -> str:
-        """What it did to the asset, for people."""
-        return f"{self.kind} {self.id} at {self.at:%Y-%m-%d %H:%M:%S} moved {plain(self.deltas[asset])} {asset}"
+
+def told_of(asset: str, movements: Iterable[Movement]) -> list[str]:
+    """What they did to the asset, for people: the trades of a symbol together, everything else by itself."""
+    groups: dict[str, list[Movement]] = {}
+    for each in movements:
+        trades = each.kind is FlowKind.EXTERNAL_TRADE
+        groups.setdefault(each.id.partition(":")[0] if trades else f"{each.kind} {each.id}", []).append(each)
+    return [_told(asset, name, group) for name, group in groups.items()]
+
+
+def _told(asset: str, name: str, group: Sequence[Movement]) -> str:
+    moved = f"moved {plain(sum((each.deltas[asset] for each in group), ZERO))} {asset}"
+    begin, end = min(each.at for each in group), max(each.at for each in group)
+    at = f"at {begin:%Y-%m-%d %H:%M:%S}" + ("" if begin == end else f" to {end:%Y-%m-%d %H:%M:%S}")
+    if group[0].kind is not FlowKind.EXTERNAL_TRADE:
+        return f"{name} {at} {moved}"
+    numbers = [each.id.partition(":")[2] for each in group]
+    which = f"trade {numbers[0]}" if len(group) == 1 else f"{len(group)} trades, {numbers[0]} to {numbers[-1]},"
+    return f"{group[0].kind} in {name}, {which} {at} {moved}"
 
 
 def trade_key(identity: str) -> str:

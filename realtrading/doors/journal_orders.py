@@ -17,6 +17,8 @@ from realtrading.journal.records import Stored
 from .journal_files import SCHEMA, Told
 
 EXIT_NOT_FOUND = 8
+TRADES_AT = 75
+"""Where the trades of one record stand, a line each, when it has several."""
 
 
 def orders_told(path: Path) -> Told:
@@ -121,17 +123,19 @@ def _line(step: dict[str, Any]) -> str:
         words.append(f"{step['state']}, {step['executed']} of {step['quantity']} filled for {step['cumulative_quote']}")
         if step["missing"] != "0":
             words.append(f"{step['missing']} without a known trade")
-    for fill in step.get("fills", ()):
-        words.append(
-            f"trade {fill['trade_id']}: {fill['quantity']} at {fill['price']}, fee {fill['fee']} {fill['fee_asset']}".rstrip()
-        )
+    trades = [
+        f"trade {fill['trade_id']}: {fill['quantity']} at {fill['price']}, fee {fill['fee']} {fill['fee_asset']}".rstrip()
+        for fill in step.get("fills", ())
+    ]
+    below = "".join(f"\n{'':<{TRADES_AT}}{trade}" for trade in trades) if len(trades) > 1 else ""
+    words += [f"{len(trades)} trades"] if below else trades
     if "position" in step:
         words.append(f"position {step['position']}")
     if "effect" in step:
         words.append(f"ledger: {step['effect']} {step['asset']}")
     if "detail" in step:
         words.append(step["detail"])
-    return f"#{step['seq']:<7} {_clock(step['at'])}  {chain:<16} {step['type']:<22} {'; '.join(words)}".rstrip()
+    return f"#{step['seq']:<7} {_clock(step['at'])}  {chain:<16} {step['type']:<22} {'; '.join(words)}".rstrip() + below
 
 
 def _clock(at: str) -> str:

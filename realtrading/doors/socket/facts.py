@@ -124,7 +124,9 @@ def others_facts(lines: Iterable[LedgerLine], orders: Iterable[RealOrder]) -> li
     told: list[dict[str, Any]] = []
     for line in sorted(lines, key=lambda line: line.asset):
         for kind, amount in line.flows.items():
-            newest = [words for known, words in map(remembered, line.seen) if known == kind]
+            seen = [words for known, words in map(remembered, line.seen) if known == kind]
+            # what the stream told has a name once a history told it too
+            newest = [words for words in seen if not any(named.endswith(f" of {words}") for named in seen)]
             told.append({"kind": kind, "key": line.asset, "amount": plain(amount), "newest": newest[-3:]})
     cancelled = sorted((order for order in orders if by_others(order)), key=lambda order: order.updated_at)
     told += [
