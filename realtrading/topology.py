@@ -145,7 +145,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.OrderRevised: _FILL,
     e.OrderRejected: _ORDER,
     e.OrderUnknown: _ORDER,
-    e.OrderAdopted: ("risk", "journal", "feed", MINE),
+    e.OrderAdopted: ("risk", "breaker", "journal", "feed", MINE),
     e.OrderCancelRequested: ("journal", "feed", MINE),
     e.OrderDenied: _ORDER,
     e.OrderVetoed: ("orders",),

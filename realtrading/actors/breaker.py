@@ -12,9 +12,11 @@ from realtrading.domain.events import (
     BreakerChanged,
     CircuitBreakerClosed,
     CircuitBreakerOpened,
+    Error,
     KeeperLost,
     LimitBreached,
     MailboxFilled,
+    OrderAdopted,
     OrderBlocked,
     OrderCancelled,
     OrderDenied,
@@ -124,6 +126,15 @@ class BreakerActor(MoneyKeeper):
         token = f"revised-{message.order.id}-{now.utc.isoformat()}"
         self.open(draft, CauseKind.UNCONFIRMED, ACCOUNT, token, message.detail, now)
         draft.say(Reconcile(trigger="revision", token=token))
+        draft.say(Error(message=f"late evidence about {message.order.id}: {message.detail}"))
+
+    def adopted(self, message: OrderAdopted, now: Now, draft: Draft) -> None:
+        """An order of ours that nobody here knew is at the exchange: nothing new until a clean round has seen it."""
+        token = f"adopted-{message.order.id}"
+        detail = f"{message.order.id} lives at the exchange, and no memory of it was left"
+        self.open(draft, CauseKind.UNCONFIRMED, ACCOUNT, token, detail, now)
+        draft.say(Reconcile(trigger="adoption", token=token))
+        draft.say(Error(message=detail))
 
     def denied(self, message: OrderDenied, now: Now, draft: Draft) -> None:
         """The probe never left the house."""
@@ -219,7 +230,7 @@ class BreakerActor(MoneyKeeper):
         self.change(draft, "positions could not be confirmed", lambda book: rules.unsealed_by_time(book, now))
         cause = self.book(draft).cause(CauseKind.UNCONFIRMED)
         if cause is not None and rules.is_listed(cause, now):
-            token = f"listed-{cause.token}"
+            token = rules.listed(cause)
             self.open(draft, cause.kind, cause.scope, token, cause.detail, now)
             draft.say(Reconcile(trigger="restored", token=token))
 
@@ -233,6 +244,7 @@ class BreakerActor(MoneyKeeper):
         OrderRejected: rejected,
         OrderUnknown: doubted,
         OrderRevised: revised,
+        OrderAdopted: adopted,
         OrderDenied: denied,
         KeeperLost: keeper_lost,
         StreamLost: stream_lost,

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import attrs
 
@@ -63,16 +64,25 @@ class OrderWatched(Event):
 
 
 @attrs.frozen(kw_only=True)
+class Archived:
+    """An order archived not long ago: a late word that tells no more than this is no news."""
+
+    at_mono: float
+    executed: Decimal
+    lived: bool
+
+
+@attrs.frozen(kw_only=True)
 class ArchivedNoted(Event):
-    """The id of an order archived not long ago: a late word about it is no news (ephemeral). None forgets it."""
+    """What an order was when it was archived (ephemeral). None forgets it."""
 
     durable = False
     id: str
-    at_mono: float | None
+    note: Archived | None
 
     def entries(self) -> Iterable[Entry]:
         """The note's row."""
-        return (("archived", self.id, self.at_mono),)
+        return (("archived", self.id, self.note),)
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ from realtrading.domain.orders import RealOrder, merge_trades
 from realtrading.domain.reports import ExecutionReport, ExecutionReported, OrderLookedUp, SnapshotTaken
 from realtrading.domain.values import ZERO, Now
 
-from . import order_echoes, order_facts, order_rounds
+from . import order_claims, order_echoes, order_facts, order_rounds
 from .keeper import Draft
 from .order_events import ask, tell
 from .order_polls import ask_unless_asked
@@ -55,7 +55,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
 def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Draft) -> None:
     """A report of the stream. One that does not fit what is known of the order is no more than a reason to ask."""
     report = message.report
-    order = order_facts.find(draft, report)
+    order = order_claims.find(draft, report)
     if order is None:
         namesake: RealOrder | None = draft.row("orders", report.client_id)
         order_facts.reported(self, message, now, draft)

@@ -12,7 +12,7 @@ from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Reso
 from realtrading.domain.reports import SnapshotTaken, TradeReport
 from realtrading.domain.values import Now, SymbolRules
 
-from . import order_facts, order_reset
+from . import order_claims, order_reset
 from .keeper import Draft
 from .order_events import ForeignNoted, TradesUnmatched, ask, server_now, tell
 
@@ -36,7 +36,7 @@ def cursor_of(draft: Draft, symbol: str) -> int:
 def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) -> None:
     """Merge one round's facts, heal what they heal, and hand the round on to balances."""
     generation: int | None = draft.row("generation", "generation")
-    if [report for report in message.open_orders if order_facts.strange(self, report, draft)]:
+    if [report for report in message.open_orders if order_claims.strange(self, report, draft)]:
         return  # and the round ends with the house
     if generation != message.generation:
         draft.say(OrdersCompared(token=message.token, discrepancies=(), pending=("generation changed",)))
@@ -58,7 +58,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
             pending.append(order_id)
             ask(draft, order, now)
     for report in diff.adoptable:
-        order_facts.adopt(draft, report, now)
+        order_claims.claim(draft, report, now)
     found.extend(diff.discrepancies)
     for discrepancy in found:
         draft.say(DiscrepancyFound(discrepancy=discrepancy))
@@ -92,7 +92,7 @@ def merge_snapshot_trades(message: SnapshotTaken, now: Now, draft: Draft) -> Ite
         draft.say(TradesUnmatched(key=key, trades=None))
     groups: dict[tuple[str, int], list[TradeReport]] = {}
     for trade in message.trades:
-        if trade.trade_id in order_facts.explained(draft, trade.symbol):
+        if trade.trade_id in order_claims.explained(draft, trade.symbol):
             continue
         groups.setdefault((trade.symbol, trade.exchange_order_id), []).append(trade)
     owners = {
@@ -103,8 +103,8 @@ def merge_snapshot_trades(message: SnapshotTaken, now: Now, draft: Draft) -> Ite
     for (symbol, exchange_order_id), trades in groups.items():
         owner = owners.get((symbol, exchange_order_id))
         if owner is None:
-            key = order_facts.unmatched_key(symbol, exchange_order_id)
-            order_facts.question(draft, key, tuple(trades), now)
+            key = order_claims.unmatched_key(symbol, exchange_order_id)
+            order_claims.question(draft, key, symbol, exchange_order_id, tuple(trades), trades[0].venue_at)
             continue
         merged = merge_trades(draft.row("orders", owner), trades, now.utc)
         tell(draft, merged, now, "reconciliation")
@@ -139,7 +139,7 @@ def move_cursors(message: SnapshotTaken, draft: Draft) -> None:
         to = newest if old is None else reached.get(symbol, old)
         if old is None or to > old:
             draft.say(TradesCursorMoved(symbol=symbol, trade_id=to))
-            left = frozenset(each for each in order_facts.explained(draft, symbol) if each > to)
+            left = frozenset(each for each in order_claims.explained(draft, symbol) if each > to)
             draft.say(ForeignNoted(symbol=symbol, trade_ids=left))
 
 

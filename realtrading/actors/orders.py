@@ -59,7 +59,7 @@ from realtrading.domain.settings import RealTradingConfig
 from realtrading.domain.values import ZERO, Now, OrderType, Side, SymbolRules, TimeInForce, round_down, round_up
 from realtrading.runtime.ticker import Tick
 
-from . import order_echoes, order_facts, order_hearing, order_polls, order_rounds
+from . import order_claims, order_echoes, order_facts, order_hearing, order_polls, order_rounds
 from .board import Board
 from .keeper import Draft, Handler, MoneyKeeper, hear_rules
 from .order_echoes import EchoAwaited
@@ -234,9 +234,9 @@ class OrdersActor(MoneyKeeper):
                 self.age_final(order, now, draft)
             else:
                 self.age_live(order, now, draft)
-        for order_id, at_mono in draft.rows("archived").items():
-            if now.mono - at_mono > ARCHIVED_KNOWN_S:
-                draft.say(ArchivedNoted(id=order_id, at_mono=None))
+        for order_id, note in draft.rows("archived").items():
+            if now.mono - note.at_mono > ARCHIVED_KNOWN_S:
+                draft.say(ArchivedNoted(id=order_id, note=None))
         order_echoes.due(draft, now)
         order_polls.plan(draft, now)
         order_polls.reread(draft, now)
@@ -276,7 +276,7 @@ class OrdersActor(MoneyKeeper):
         cursor: int | None = draft.row("cursors", order.symbol)
         if newest < 0 or (cursor is not None and newest <= cursor):
             draft.say(OrderArchived(id=order.id, strategy=order.strategy, symbol=order.symbol))
-            draft.say(ArchivedNoted(id=order.id, at_mono=now.mono))
+            draft.say(ArchivedNoted(id=order.id, note=order_claims.note_of(order, now)))
 
     # -- reconciliation -------------------------------------------------------
 

@@ -126,8 +126,8 @@ def open_cause(
     A renewed cause keeps its place, its seal and the moment it first opened, except ERRORS, whose cooldown starts afresh.
     """
     before = book.cause(kind, scope)
-    if before is not None and before.token == token:
-        return book
+    if before is not None and (before.token == token or (before.token.startswith(_RESTORED) and not _listing(before, token))):
+        return book  # what is found while a lost memory is looked for belongs to that
     since = now.utc if before is None or kind is CauseKind.ERRORS else before.opened_at
     sealed = sealed or (before is not None and before.sealed)
     cause = BreakerCause(kind=kind, scope=scope, token=token, detail=detail, opened_at=since, sealed=sealed)
@@ -141,6 +141,15 @@ def open_cause(
 def restored(run: int) -> str:
     """The token of UNCONFIRMED at the first start of a restored journal: no round covers it before it `is_listed`."""
     return f"{_RESTORED}{run}"
+
+
+def listed(cause: BreakerCause) -> str:
+    """The token that such a cause goes on under when it `is_listed`."""
+    return f"listed-{cause.token}"
+
+
+def _listing(cause: BreakerCause, token: str) -> bool:
+    return token == listed(cause)
 
 
 def is_listed(cause: BreakerCause, now: Now) -> bool:

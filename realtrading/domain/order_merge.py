@@ -79,6 +79,7 @@ def merge(order: RealOrder, report: ExecutionReport, now_utc: datetime) -> Merge
     A report of another order (symbol, side, exchange id, client id) changes nothing and asks. So does an unknown
     status.
     """
+    report = _after_before(order, report)
     if not _is_about(order, report):
         detail = f"a report of {report.symbol} {report.exchange_order_id} {report.client_id} reached this order"
         return Merged(order=order, kind=MergeKind.ASK, ask=True, detail=detail)
@@ -104,11 +105,27 @@ def merge_trades(order: RealOrder, trades: Iterable[TradeReport], now_utc: datet
             return Merged(order=order)
         return Merged(order=order, kind=MergeKind.ASK, ask=True, detail="trades before the exchange's id of the order")
     mine = [t for t in told if (t.symbol, t.exchange_order_id) == (order.symbol, order.exchange_order_id)]
+    if order.before is not None:
+        mine = [t for t in mine if t.trade_id > order.before.trade_id]
     new = unknown_fills(order.fills, mine)
     grown = _grown(order, new, ZERO, ZERO)
     step = _ended(order, grown, None) if order.state in TERMINAL else _by_quantity(order, grown)
     newest = max((fill.timestamp for fill in new), default=None)
     return _told(order, grown, new, step, newest, "", now_utc)
+
+
+def _after_before(order: RealOrder, report: ExecutionReport) -> ExecutionReport:
+    """The report without what was accounted for before the order was adopted."""
+    before = order.before
+    if before is None:
+        return report
+    return attrs.evolve(
+        report,
+        original_quantity=max(ZERO, report.original_quantity - before.quantity),
+        executed_quantity=max(ZERO, report.executed_quantity - before.quantity),
+        cumulative_quote=max(ZERO, report.cumulative_quote - before.quote),
+        trades=tuple(trade for trade in report.trades if trade.trade_id > before.trade_id),
+    )
 
 
 def _is_about(order: RealOrder, report: ExecutionReport) -> bool:

@@ -57,13 +57,25 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
+class Before:
+    """What was executed of an adopted order in trades up to `trade_id`: they are in an opening balance, or were booked by
+    the order that was archived under this id, and are not its own a second time.
+    """
+
+    trade_id: int
+    quantity: Decimal
+    quote: Decimal
+
+
+@attrs.frozen(kw_only=True)
 class RealOrder:
     """One order, immutable; every change is a new value. Times are UTC; quantities base units, quote amounts quote
     units.
 
     `executed_quantity`/`cumulative_quote` are the venue's cumulative words (they never fall); `fills` are the known
     trades, oldest first. `original_quantity` of an order by `quote_quantity` is 0 until the venue tells it.
-    `valid_until` is the last moment (server time) at which the order may have been signed.
+    `valid_until` is the last moment (server time) at which the order may have been signed. Of an adopted order all
+    quantities are those after `before`.
     """
 
     id: str
@@ -89,6 +101,7 @@ class RealOrder:
     venue_at: datetime | None = None
     valid_until: datetime | None = None
     cancel_requested_at: datetime | None = None
+    before: Before | None = None
 
     @classmethod
     def new(
@@ -170,9 +183,11 @@ class RealOrder:
         return merge(self, report, now_utc).order
 
 
-def order_from_report(report: ExecutionReport, now_utc: datetime, strategy: str, role: Role) -> RealOrder:
-    """The order behind a report we have no memory of, as it must have been asked for: adopt it, then `merge` the
-    report.
+def order_from_report(
+    report: ExecutionReport, now_utc: datetime, strategy: str, role: Role, before: Before | None = None
+) -> RealOrder:
+    """The order behind a report we have no memory of, as it must have been asked for, or what is left of it after
+    `before`: adopt it, then `merge` the report.
 
     It is UNKNOWN until then. It began when the venue says, not now, and it `rests`: no time-out of ours was running
     when it was sent, so none may end it.
@@ -186,7 +201,7 @@ def order_from_report(report: ExecutionReport, now_utc: datetime, strategy: str,
         symbol=report.symbol,
         side=report.side,
         order_type=OrderType(report.order_type) if known_type else report.order_type,
-        original_quantity=report.original_quantity,
+        original_quantity=report.original_quantity - (ZERO if before is None else before.quantity),
         quote_quantity=None,
         price=report.price or None,
         stop_price=report.stop_price or None,
@@ -196,4 +211,5 @@ def order_from_report(report: ExecutionReport, now_utc: datetime, strategy: str,
         exchange_order_id=report.exchange_order_id,
         created_at=report.venue_at,
         updated_at=now_utc,
+        before=before,
     )

@@ -654,6 +654,7 @@ def test_a_question_without_an_answer_does_not_stay_open_when_the_order_shows_it
 def test_a_trade_of_a_lost_order_of_ours_is_adopted(bench: Bench) -> None:
     """The trade's order carries our prefix: its fill becomes a position, not a foreign trade."""
     bench.tell(StreamConnected(generation=1))
+    bench.keeper.tables.put("cursors", "BTCUSDT", 4)
     key = one(bench.tell(a_snapshot(trades=(a_trade(5, "1", 99),), cursors={"BTCUSDT": 5})), QueryOrder).id
 
     said = bench.tell(

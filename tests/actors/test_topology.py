@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from realtrading import topology
-from realtrading.actors import order_events, order_facts, order_rounds
+from realtrading.actors import order_claims, order_events, order_facts, order_rounds
 from realtrading.actors import reconciliation as reconciliation_actor
 from realtrading.actors.keeper import MoneyKeeper
 from realtrading.domain import commands, event, events, reports
@@ -134,7 +134,7 @@ def said(row: Row) -> set[str]:
     """The classes of messages a keeper's own module makes, by name."""
     modules = [inspect.getmodule(row.kind)]
     if row.name == "orders":
-        modules += [order_facts, order_rounds, order_events]
+        modules += [order_facts, order_claims, order_rounds, order_events]
     tree = [ast.walk(ast.parse(textwrap.dedent(inspect.getsource(module)))) for module in modules if module is not None]
     return {node.func.id for nodes in tree for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,15 +10,22 @@ import pytest
 
 from house.conftest import Engines
 from house.invariants import expect_invariants
-from house.kit import LOT, ROOT, SYMBOL, Judge, quiet, violations, write_config
+from house.kit import LOT, ROOT, SYMBOL, Judge, quiet, violations, wait_ready, write_config
 from matrix.evidence import judged
 from processes import Processes
+from realtrading.domain import breaker
 from realtrading.domain.identity import EXIT_SUPERSEDED
 from realtrading.domain.values import round_down
 from realtrading.engine import RealTradingEngine
 from realtrading.errors import BadInput
 from realtrading.journal.backup import backup, restore
 from waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def listed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing lags here: a restored journal need not wait until all is in the account's lists."""
+    monkeypatch.setattr(breaker, "LISTED_AFTER", timedelta(seconds=0.5))
 
 
 @pytest.fixture
@@ -79,6 +87,8 @@ def test_a_house_that_runs_on_ends_when_its_copy_trades(engines: Engines, judge:
     new = engines(prefix="mw", journal_path=tmp_path / "new.db").start()
     resting = old.buy(SYMBOL, quantity="0.004", price=far_below(old), rests=True)
     wait_until(lambda: resting.order is not None and resting.order.state == "New", 5, "it rests")
+    wait_until(lambda: resting.id in new.orders, 20, "the newer one has heard of it")
+    wait_ready(new)
     bought(new)
     wait_until(lambda: old.failure is not None, 5, "the old one has heard of it")
     count = places(judge, "mw")
@@ -90,7 +100,6 @@ def test_a_house_that_runs_on_ends_when_its_copy_trades(engines: Engines, judge:
 
     with judged("G12"):
         assert places(judge, "mw") == count
-    wait_until(lambda: resting.id in new.orders, 20, "the newer one has taken over what was working")
     new.cancel(resting.id)
     wait_until(lambda: new.orders[resting.id].state == "Cancelled", 10, "and cancels it")
     quiet(new)
