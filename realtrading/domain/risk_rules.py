@@ -61,6 +61,10 @@ def judge(picture: Picture) -> Judgement:
 # -- what an entry needs to be judged at all ----------------------------------
 
 
+PLAUSIBLE = Decimal("0.1")
+"""How far the middle of the best prices may be from the last trade, as a share of it."""
+
+
 def symbol_allowed(picture: Picture) -> Verdict | None:
     """Entries only in the symbols of the settings; what is held in a symbol since removed may still be left."""
     symbol = picture.order.symbol
@@ -96,6 +100,18 @@ def quote_fresh(picture: Picture) -> Verdict | None:
         return None
     detail = f"the quote of {picture.order.symbol} is {age:.1f} s old, limit {limit} s"
     return Verdict(reason=Reason.RISK_PRICE_STALE, detail=detail)
+
+
+def quote_plausible(picture: Picture) -> Verdict | None:
+    """No entry by best prices that are crossed, or far from the last trade: two sources must tell one story."""
+    quote = picture.quote
+    if quote is None:
+        return price_present(picture)
+    far = abs(quote.mid - quote.last) > quote.last * PLAUSIBLE
+    if quote.bid <= quote.ask and not far:
+        return None
+    prices = f"bid {plain(quote.bid)}, ask {plain(quote.ask)}, last trade {plain(quote.last)}"
+    return Verdict(reason=Reason.RISK_PRICE_IMPLAUSIBLE, detail=f"{picture.order.symbol}: {prices}")
 
 
 def valuation_present(picture: Picture) -> Verdict | None:
@@ -246,6 +262,7 @@ RULES = (
     Rule("position_sufficient", position_sufficient, binds_exits=True),
     Rule("price_present", price_present, binds_exits=True),
     Rule("quote_fresh", quote_fresh),
+    Rule("quote_plausible", quote_plausible),
     Rule("valuation_present", valuation_present),
     Rule("order_value_max", order_value_max),
     Rule("per_trade_max", per_trade_max),

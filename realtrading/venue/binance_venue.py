@@ -148,6 +148,10 @@ class BinanceVenue:
             return refused(order, Reason.HOUSE_FAULT, str(error))
         if not (self._wire.alive or unheard):
             return refused(order, Reason.BREAKER_STREAM_LOST, "between two connections")
+        limits = self._wire.limits
+        if not unheard and limits.orders_are_over():
+            return refused(order, Reason.VENUE_THROTTLED, "too many orders in ten seconds: the rest is kept for exits")
+        limits.note_order_sent()
         began = self._mono()
         try:
             answer = await self._wire.send("post", "order", params)

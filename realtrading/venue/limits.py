@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ _UNSAID_S = {429: 10, 418: 120}
 READS_SHARE = 0.8
 """Routine reads stop at this share of the minute's weight: what is left belongs to orders, cancels and their fates."""
 _MINUTE_S = 60
+ORDERS_WINDOW_S = 10
 
 
 class Limits:
@@ -36,11 +38,24 @@ class Limits:
         self._mono = mono
         self._silent_until_mono = 0.0
         self._weight_minute = -1
+        self._sent_mono: deque[float] = deque()
 
     def silent_until(self) -> datetime | None:
         """The end of the present silence, our UTC; None when requests are welcome."""
         left_s = self._silent_until_mono - self._mono()
         return self._utc() + timedelta(seconds=left_s) if left_s > 0 else None
+
+    def note_order_sent(self) -> None:
+        """An order is about to leave: counted here too, since the venue's count comes with its answer, after many more."""
+        self._sent_mono.append(self._mono())
+
+    def orders_are_over(self) -> bool:
+        """True when the orders of these ten seconds have used the share that new exposure may have."""
+        now_mono = self._mono()
+        while self._sent_mono and now_mono - self._sent_mono[0] > ORDERS_WINDOW_S:
+            self._sent_mono.popleft()
+        maximum = self._gauges.maximum.get("orders_10s")
+        return maximum is not None and len(self._sent_mono) >= maximum * READS_SHARE
 
     def reads_are_over(self) -> bool:
         """True when this minute's weight is used up to the share that reads may have."""

@@ -65,5 +65,8 @@ def rate_limits(value: object, number: str) -> dict[str, int]:
 
 
 def touch(payload: Payload, bid: str, ask: str) -> tuple[Decimal, Decimal]:
-    """Best bid and ask; an empty side of the book (zero) is unreadable as a price."""
+    """Best bid and ask; an empty side of the book is unreadable, told by a price of zero or by a size of zero."""
+    for size in ("B", "A", "bidQty", "askQty"):
+        if size in payload:
+            positive(payload, size)
     return positive(payload, bid), positive(payload, ask)

@@ -303,6 +303,26 @@ def test_quote_age_max_secs_bounds_the_quotes_age(secs: int, age: float, expecte
     assert reason(seen) is expected
 
 
+@pytest.mark.parametrize(
+    ("bid", "ask", "last", "plausible"),
+    [
+        ("49990", "50010", "50000", True),
+        ("50000", "50000", "50000", True),
+        ("50001", "50000", "50000", False),
+        ("45000", "45000", "50000", True),
+        ("44999", "44999", "50000", False),
+        ("55000", "55000", "50000", True),
+        ("55001", "55001", "50000", False),
+    ],
+)
+def test_best_prices_and_the_last_trade_must_tell_one_story(bid: str, ask: str, last: str, plausible: bool) -> None:
+    """Crossed, or more than a tenth away from the last trade, they carry no entry; an exit does not ask them."""
+    odd = quote(bid=bid, ask=ask, last=last)
+    expected = None if plausible else Reason.RISK_PRICE_IMPLAUSIBLE
+    assert says("quote_plausible", picture(quote=odd)) is expected
+    assert not next(rule for rule in RULES if rule.name == "quote_plausible").binds_exits
+
+
 def test_no_entry_whose_value_is_not_known() -> None:
     """ETHBTC without BTCUSDT cannot be valued in USDT."""
     pair = rules("ETH", "BTC")
@@ -632,7 +652,7 @@ def test_no_order_however_odd_makes_a_rule_raise(
 
 def test_every_rule_has_a_name_of_its_own_and_form_comes_first() -> None:
     """The order of rules is the order in which a person reads refusals; of a malformed order nothing else is asked."""
-    assert len(CHECKS) == len(RULES) == 16
+    assert len(CHECKS) == len(RULES) == 17
     assert next(iter(CHECKS)) == "malformed"
     assert [rule.name for rule in RULES if rule.binds_exits] == [
         "malformed",

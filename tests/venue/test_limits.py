@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from matrix.evidence import judged
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import (
     ClockMeasured,
@@ -65,6 +66,7 @@ def test_too_many_orders_silence_only_orders() -> None:
     run(scenario())
 
 
+@pytest.mark.matrix("C8", invariants="G11")
 def test_counts_are_read_from_every_answer_and_routine_reads_leave_a_reserve() -> None:
     """Headers of refusals count too; at 80 % of the minute's weight snapshots stop, orders and their lookups go on."""
 
@@ -86,12 +88,36 @@ def test_counts_are_read_from_every_answer_and_routine_reads_leave_a_reserve() -
                 answer = await on.venue.snapshot(snap())
                 if datetime.now(UTC).minute == minute:
                     break
-            assert on.venue.gauges.used == {"weight_1m": 4800, "orders_10s": 7}
-            assert isinstance(answer, LookupFailed)
-            assert "used up" in answer.detail
-            assert len(on.exchange.asked) == asked
+            with judged("G11"):
+                assert on.venue.gauges.used == {"weight_1m": 4800, "orders_10s": 7}
+                assert isinstance(answer, LookupFailed)
+                assert "used up" in answer.detail
+                assert len(on.exchange.asked) == asked
             assert isinstance(await on.venue.query(query()), OrderLookedUp)
             assert isinstance(await on.venue.place(order()), PlacementRefused)
+
+    run(scenario())
+
+
+@pytest.mark.matrix("F10", invariants="G11")
+def test_new_exposure_stops_at_four_fifths_of_the_order_count() -> None:
+    """Counted as they leave, since the answers of a burst come after all of it: ten in ten seconds allow eight; what only
+    reduces may use the rest."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            limits = [{"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 10}]
+            symbol = {"symbol": SYMBOL, "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING", "filters": []}
+            on.exchange.answer("GET", "exchangeInfo", {"rateLimits": limits, "symbols": [symbol]})
+            await on.venue.rules([SYMBOL])
+            on.exchange.answer("POST", "order", full_answer())
+            answers = [await on.venue.place(order()) for _ in range(20)]
+            with judged("G11"):
+                refused = [each for each in answers if isinstance(each, PlacementRefused)]
+                assert len(refused) == 12
+                assert {(each.reason, each.sent) for each in refused} == {(Reason.VENUE_THROTTLED, False)}
+                assert not isinstance(await on.venue.place(order(), unheard=True), PlacementRefused)
+                assert on.exchange.count("POST", "order") == 9
 
     run(scenario())
 

@@ -94,6 +94,7 @@ class Daemon:
         """Start, serve until told to stop or until it cannot go on, stop. Returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.on_signal)
+        signal.signal(signal.SIGHUP, self.on_hangup)
         self.notifier.status("asking the exchange who we are")
         self.notifier.extend_timeout(PREFLIGHT_MAX_S)
         try:
@@ -114,6 +115,10 @@ class Daemon:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Asked to end: the loop sees it."""
         self.told_to_stop.set()
+
+    def on_hangup(self, number: int, frame: FrameType | None) -> None:
+        """Settings are read at the start and never again: whoever hung up must not end a house that trades."""
+        say("settings are not read again while it runs: stop and start to change them")
 
     def serve(self) -> int:
         """Look at the engine a few times a second, and say what changed."""
