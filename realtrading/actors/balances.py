@@ -40,7 +40,14 @@ from realtrading.domain.events import (
 from realtrading.domain.flows import is_history_of
 from realtrading.domain.movements import flow_key, trade_key
 from realtrading.domain.orders import RealOrder
-from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, diff_balances, residuals
+from realtrading.domain.reconciliation import (
+    Discrepancy,
+    DiscrepancyKind,
+    Resolution,
+    changed_since,
+    diff_balances,
+    residuals,
+)
 from realtrading.domain.reports import AccountReported, FlowReported, MovementsFound, RulesReported, SnapshotTaken
 from realtrading.domain.values import ZERO, Now, SymbolRules, plain
 
@@ -133,7 +140,7 @@ class BalancesActor(MoneyKeeper):
         moving = {
             line.asset
             for line in draft.rows("ledger").values()
-            if line.changed_at is not None and line.changed_at >= message.asked_at - CLOCK_SLACK
+            if line.changed_at is not None and changed_since(line.changed_at, message.asked_at - CLOCK_SLACK, now.utc)
         }
         skipped = frozenset(message.in_flight_assets | moving)
         unopened = list(self.open_lines(draft, snapshot, skipped))

@@ -13,6 +13,7 @@ import attrs
 from realtrading.domain.commands import ListOpenOrders
 from realtrading.domain.events import Entry, Event
 from realtrading.domain.orders import ACTIVE, RealOrder
+from realtrading.domain.reconciliation import changed_since
 from realtrading.domain.reports import EventUnreadable, OpenOrdersListed
 from realtrading.domain.values import Now
 
@@ -83,7 +84,9 @@ def listed(self: OrdersActor, message: OpenOrdersListed, now: Now, draft: Draft)
     there = {report.exchange_order_id: report.executed_quantity for report in message.orders}
     asked_at = message.asked_at - (server_now(draft, now) - now.utc)
     for order in draft.rows("orders").values():
-        if order.symbol != message.symbol or order.state not in ACTIVE or order.updated_at >= asked_at:
+        if order.symbol != message.symbol or order.state not in ACTIVE:
+            continue
+        if changed_since(order.updated_at, asked_at, now.utc):
             continue
         executed = there.get(order.exchange_order_id)
         if executed is None or executed > order.executed_quantity:

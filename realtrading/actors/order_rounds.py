@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from realtrading.domain.commands import CancelOrder, CompareBalances
 from realtrading.domain.events import DiscrepancyFound, OrdersCompared, TradesCursorMoved
 from realtrading.domain.orders import OrderState, RealOrder, merge, merge_trades
-from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, diff_orders
+from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution, changed_since, diff_orders
 from realtrading.domain.reports import SnapshotTaken, TradeReport
 from realtrading.domain.values import Now, SymbolRules
 
@@ -46,7 +46,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
     found = list(merge_snapshot_trades(message, now, draft))
     move_cursors(message, draft)
     offset = server_now(draft, now) - now.utc
-    diff = diff_orders(draft.rows("orders"), message, self.prefix, moving_ids(draft, message.asked_at - offset))
+    diff = diff_orders(draft.rows("orders"), message, self.prefix, moving_ids(draft, message.asked_at - offset, now))
     for order_id, report in diff.merges:
         order: RealOrder | None = draft.row("orders", order_id)
         if order is not None:
@@ -77,7 +77,7 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
         CompareBalances(
             snapshot=message,
             token=message.token,
-            in_flight_assets=in_flight_assets(draft, message.asked_at - offset),
+            in_flight_assets=in_flight_assets(draft, message.asked_at - offset, now),
             asked_at=message.asked_at - offset,
         )
     )
@@ -143,19 +143,19 @@ def move_cursors(message: SnapshotTaken, draft: Draft) -> None:
             draft.say(ForeignNoted(symbol=symbol, trade_ids=left))
 
 
-def moving_ids(draft: Draft, asked_at: datetime) -> frozenset[str]:
+def moving_ids(draft: Draft, asked_at: datetime, now: Now) -> frozenset[str]:
     """Orders that cannot be compared this round: in flight, or changed since the snapshot was asked for (our clock)."""
     return frozenset(
         order.id
         for order in draft.rows("orders").values()
-        if order.state in (OrderState.PENDING, OrderState.UNKNOWN) or order.updated_at >= asked_at
+        if order.state in (OrderState.PENDING, OrderState.UNKNOWN) or changed_since(order.updated_at, asked_at, now.utc)
     )
 
 
-def in_flight_assets(draft: Draft, asked_at: datetime) -> frozenset[str]:
+def in_flight_assets(draft: Draft, asked_at: datetime, now: Now) -> frozenset[str]:
     """Assets whose wallet may have moved since the snapshot was asked for: those of moving and of incomplete orders."""
     assets: set[str] = set()
-    moving = moving_ids(draft, asked_at)
+    moving = moving_ids(draft, asked_at, now)
     symbols = {trade.symbol for trades in draft.rows("unmatched").values() for trade in trades}
     for order in draft.rows("orders").values():
         if order.id in moving or order.missing_quantity > 0:

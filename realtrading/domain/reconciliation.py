@@ -1,8 +1,8 @@
 """Reconciliation as a pure diff between what the house holds and what the venue told.
 
 A snapshot is a photograph of a moving thing, so three rules keep it from lying:
-what is in flight or has changed since the snapshot was asked for is *not comparable* (the caller names it, and lines of
-the ledger carry their last change); a fact about an order is merged whether comparable or not, because merging is safe;
+what is in flight or has changed since the snapshot was asked for is *not comparable* (the caller names it, by
+`changed_since`); a fact about an order is merged whether comparable or not, because merging is safe;
 and a difference counts only when a second look repeats it: an order by asking for it by id (`missing`), an asset by the
 next round (`confirm`). Amounts are compared exactly: a tolerance is where errors live.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -86,6 +87,14 @@ class OrdersDiff:
 
 NOT_OPEN: Final = "not open"
 NOT_KNOWN: Final = "not known"
+
+
+def changed_since(changed_at: datetime, asked_at: datetime, now_utc: datetime) -> bool:
+    """True when what changed then cannot be compared with what was asked for (both by our clock).
+
+    A moment ahead of our clock was written before somebody set it back: it tells nothing, and must not hide for an hour.
+    """
+    return asked_at <= changed_at <= now_utc
 
 
 def diff_orders(
@@ -229,9 +238,7 @@ def diff_balances(
     lines: Mapping[str, LedgerLine], snapshot: SnapshotTaken, skip_assets: Collection[str] = ()
 ) -> list[Discrepancy]:
     """Compare every asset's ledger total with what the account holds, exactly. An asset that only one side has is 0
-    there.
-
-    Not compared: `skip_assets`, and lines changed at or after `asked_at`.
+    there; `skip_assets` are not compared.
     """
     found = []
     for asset, residual in residuals(lines, snapshot, skip_assets).items():
@@ -256,8 +263,7 @@ def residuals(
     found = {}
     for asset in sorted({*lines, *snapshot.balances}):
         line = lines.get(asset)
-        moved = line is not None and line.changed_at is not None and line.changed_at >= snapshot.asked_at
-        if asset in skip_assets or moved:
+        if asset in skip_assets:
             continue
         ours = ZERO if line is None else line.total
         theirs = sum(snapshot.balances.get(asset, ()), ZERO)

@@ -151,6 +151,20 @@ def test_the_first_snapshot_opens_the_ledger(balances: Bench) -> None:
     assert balances.row("ledger", "BTC").total == D("2")
 
 
+def test_a_line_written_before_our_clock_was_set_back_is_compared(balances: Bench) -> None:
+    """Its moment lies an hour ahead: that must not hide it for an hour, while a clean round is told."""
+    balances.later(3600)
+    balances.tell(OrderFilled(order=bought(fill(1, "1", "100"))))
+    balances.later(-3540)
+
+    said = balances.tell(compare({"BTC": "3", "USDT": "1000"}, asked_s=59))
+
+    assert one(said, BalancesCompared).skipped == ()
+    assert [(found.key, found.engine, found.exchange) for found in one(said, BalancesCompared).discrepancies] == [
+        ("USDT", "900", "1000")
+    ]
+
+
 def test_a_fill_moves_base_quote_and_the_fees_asset(balances: Bench) -> None:
     """A buy of 1 at 100 with its fee in BNB touches three lines, exactly."""
     said = balances.tell(OrderFilled(order=bought(fill(1, "1", "100", "0.001", "BNB"))))

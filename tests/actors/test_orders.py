@@ -536,6 +536,19 @@ def test_a_round_asks_from_the_cursors(bench: Bench) -> None:
     assert (first.cursors, second.cursors) == ({"BTCUSDT": -1}, {"BTCUSDT": 41})
 
 
+def test_an_order_written_before_our_clock_was_set_back_is_compared(bench: Bench) -> None:
+    """Its moment lies an hour ahead: it is asked about at once when the account does not show it."""
+    bench.tell(StreamConnected(generation=1))
+    bench.later(3600)
+    placed(bench)
+    bench.later(-3540)
+
+    said = bench.tell(a_snapshot(trades=(), cursors={}))
+
+    assert one(said, CompareBalances).in_flight_assets == frozenset()
+    assert one(said, QueryOrder).id == ID
+
+
 def test_a_missed_fill_is_healed_by_the_snapshot(bench: Bench) -> None:
     """The trade list shows a fill no report told: it is booked and recorded as found."""
     bench.tell(StreamConnected(generation=1))
