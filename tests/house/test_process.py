@@ -116,15 +116,14 @@ def test_told_to_end_at_any_moment_a_daemon_ends_in_order(campaign: Campaign) ->
 @pytest.mark.matrix("B14", invariants="G1 G12")
 @pytest.mark.matrix("F2", invariants="G12")
 def test_stopped_and_continued_a_daemon_discards_what_is_stale(campaign: Campaign) -> None:
-    """Frozen for 1 s and for longer than a decision is valid: it lives on, trades again, and signs nothing decided before."""
+    """Frozen for longer than a decision is valid: it lives on, trades again, and signs nothing decided before."""
     daemon = campaign.start(campaign.config)
-    for pause_s in (1.0, VALID_S + 2):
-        sent(campaign, 2)
-        daemon.send(signal.SIGSTOP)
-        until = time.monotonic() + pause_s
-        wait_until(lambda until=until: time.monotonic() > until, pause_s + 5, "the pause is over")
-        daemon.send(signal.SIGCONT)
-        sent(campaign, 2)
+    sent(campaign, 2)
+    daemon.send(signal.SIGSTOP)
+    until = time.monotonic() + VALID_S + 2
+    wait_until(lambda: time.monotonic() > until, VALID_S + 7, "the pause is over")
+    daemon.send(signal.SIGCONT)
+    sent(campaign, 2)
     daemon.send(signal.SIGTERM)
     assert daemon.wait(20) == 0, str(daemon)
     assert not [line for line in daemon.err if re.search(r"\bhang|is dead", line)]
@@ -144,18 +143,16 @@ def test_stopped_and_continued_a_daemon_discards_what_is_stale(campaign: Campaig
 @pytest.mark.matrix("B15", invariants="G1 G2 G3 G4 G5 G6 G7 G8")
 def test_starved_of_memory_and_killed_for_it_a_daemon_leaves_nothing_wrong(campaign: Campaign) -> None:
     """No more memory while it trades, then the kernel's SIGKILL, if it has not ended by itself: as after any kill."""
-    for spare_kib in (0, 2_048):
-        daemon = campaign.start(campaign.config)
-        sent(campaign, 2)
-        status = Path(f"/proc/{daemon.pid}/status").read_text()
-        now_kib = int(status.partition("VmSize:")[2].split()[0])
-        limit = (now_kib + spare_kib) * 1024
-        resource.prlimit(daemon.pid, resource.RLIMIT_AS, (limit, limit))
-        with contextlib.suppress(DeadlinePassed):
-            wait_until(lambda process=daemon.process: process.poll() is not None, 3, "it starves")
-        daemon.send(signal.SIGKILL)
-        assert daemon.wait(10) in (-signal.SIGKILL, 1, 70), str(daemon)
-        campaign.processes.forget(daemon)
+    daemon = campaign.start(campaign.config)
+    sent(campaign, 2)
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    limit = int(status.partition("VmSize:")[2].split()[0]) * 1024
+    resource.prlimit(daemon.pid, resource.RLIMIT_AS, (limit, limit))
+    with contextlib.suppress(DeadlinePassed):
+        wait_until(lambda: daemon.process.poll() is not None, 3, "it starves")
+    daemon.send(signal.SIGKILL)
+    assert daemon.wait(10) in (-signal.SIGKILL, 1, 70), str(daemon)
+    campaign.processes.forget(daemon)
     expect_right(campaign)
 
 
