@@ -12,8 +12,8 @@ from realtrading.domain.values import ZERO, Now
 
 from . import order_claims, order_echoes, order_facts, order_rounds
 from .keeper import Draft
-from .order_events import ask, tell
-from .order_polls import ask_unless_asked
+from .order_events import tell
+from .order_polls import read_again
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -60,14 +60,14 @@ def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Dra
         namesake: RealOrder | None = draft.row("orders", report.client_id)
         order_facts.reported(self, message, now, draft)
         if namesake is not None:
-            ask_unless_asked(draft, namesake, now)
+            read_again(draft, namesake.id, now)
         return
     if fits(order, report):
         order_facts.reported(self, message, now, draft)
     else:
         if order.exchange_order_id == report.exchange_order_id and order.side is report.side:
             tell(draft, merge_trades(order, report.trades, now.utc), now, "told out of turn")
-        ask(draft, draft.row("orders", order.id), now)
+        read_again(draft, order.id, now)
     order_echoes.heard(draft, order.id, report)
 
 

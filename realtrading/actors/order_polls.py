@@ -96,7 +96,7 @@ def listed(self: OrdersActor, message: OpenOrdersListed, now: Now, draft: Draft)
 def ask_unless_asked(draft: Draft, order: RealOrder, now: Now) -> None:
     """Ask about the order, unless its watch does so soon anyway."""
     watch: Watch | None = draft.row("watches", order.id)
-    if watch is None or watch.cancel_sent_mono is not None or now.mono >= watch.due_mono:
+    if watch is None or not watch.attempt or now.mono >= watch.due_mono:
         ask(draft, order, now)
 
 
@@ -111,9 +111,14 @@ def unreadable(self: OrdersActor, message: EventUnreadable, now: Now, draft: Dra
         if order.id in message.client_ids or order.exchange_order_id in message.exchange_order_ids
     ]
     for key in named or draft.rows("polls"):
-        known: Reread | None = draft.row("rereads", key)
-        wanted = Reread(not_before_mono=now.mono) if known is None else known
-        draft.say(RereadNoted(key=key, reread=attrs.evolve(wanted, wanted=True)))
+        read_again(draft, key, now)
+
+
+def read_again(draft: Draft, key: str, now: Now) -> None:
+    """Read an order, or a symbol's open orders, again: now, or when the last time is long enough ago."""
+    known: Reread | None = draft.row("rereads", key)
+    wanted = Reread(not_before_mono=now.mono) if known is None else known
+    draft.say(RereadNoted(key=key, reread=attrs.evolve(wanted, wanted=True)))
     reread(draft, now)
 
 

@@ -87,6 +87,30 @@ HALF_THEN_CANCELLED = [
     event(9, "CANCELED", "CANCELED", c="hand", C="web_abc", z="0.00200000", Z="120.00000000", w=False),
 ]
 
+SMALLER = {"q": "0.00300000", "c": "web_abc2"}
+AMENDED = [
+    event(0, "NEW"),
+    event(3, "NEW", "REPLACED", **{**SMALLER, "C": "web_abc"}),
+    trade(5, "PARTIALLY_FILLED", 51, "0.00100000", "0.00100000", "60000", "0.00000500", "BNB", **SMALLER),
+    trade(7, "FILLED", 52, "0.00200000", "0.00300000", "60000", "0.00001000", "BNB", **SMALLER),
+]
+PREVENTED = {"V": "DECREMENT", "v": 4, "A": "0.00200000", "B": "0.00200000", "u": -1, "U": 38, "Cs": "BTCUSDT",
+             "pl": "0.00200000", "pL": "60000.00000000", "pY": "120.00000000"}  # fmt: skip
+LESS_BY_PREVENTION = [
+    event(0, "NEW", V="DECREMENT"),
+    event(2, "NEW", "TRADE_PREVENTION", **PREVENTED),
+    trade(4, "PARTIALLY_FILLED", 61, "0.00100000", "0.00100000", "60000", "0.06000000", "USDT", **PREVENTED),
+    event(6, "EXPIRED_IN_MATCH", "TRADE_PREVENTION", **{**PREVENTED, "A": "0.00400000", "v": 5}, z="0.00100000",
+          Z="60.00000000", w=False),
+]  # fmt: skip
+LESS_BY_PREVENTION = [each | {"S": "SELL"} for each in LESS_BY_PREVENTION]
+BY_AMOUNT = {"o": "MARKET", "p": "0.00000000", "q": "0.00333300", "Q": "200.00000000", "f": "GTC"}
+MARKET_BY_AMOUNT = [
+    event(0, "NEW", **BY_AMOUNT),
+    trade(0, "PARTIALLY_FILLED", 71, "0.00100000", "0.00100000", "60000.01", "0.00000076", "BNB", **BY_AMOUNT),
+    trade(0, "FILLED", 72, "0.00233300", "0.00333300", "60000.01", "0.00000175", "BNB", **BY_AMOUNT),
+]
+
 # events, state, Σ quantity, Σ quote, average, fees
 SEQUENCES: dict[str, tuple[list[Event], str, str, str, str, dict[str, str]]] = {
     "limit filled": (LIMIT_FILLED, "Filled", "0.005", "300", "60000", {"BTC": "0.000005"}),
@@ -96,6 +120,11 @@ SEQUENCES: dict[str, tuple[list[Event], str, str, str, str, dict[str, str]]] = {
     "stop-limit": (STOP_LIMIT, "Filled", "0.005", "289.75", "57950", {"USDT": "0.28975"}),
     "fok expired": (FOK_EXPIRED, "Expired", "0", "0", "0", {}),
     "cancelled by hand": (HALF_THEN_CANCELLED, "Cancelled", "0.002", "120", "60000", {"BTC": "0.000002"}),
+    "amended": (AMENDED, "Filled", "0.003", "180", "60000", {"BNB": "0.000015"}),
+    "less by prevention": (LESS_BY_PREVENTION, "Expired", "0.001", "60", "60000", {"USDT": "0.06"}),
+    "market by amount": (
+        MARKET_BY_AMOUNT, "Filled", "0.003333", "199.98003333", "60000.01", {"BNB": "0.00000251"},
+    ),
 }  # fmt: skip
 
 
@@ -167,6 +196,45 @@ def test_a_missing_event_changes_nothing_or_is_named(name: str, backwards: bool)
         else:
             assert gaps == []
             assert order == truth
+
+
+OTHERS: list[Event] = [
+    {"e": "outboundAccountPosition", "E": T0, "u": T0, "B": [{"a": "USDT", "f": "10000.00000000", "l": "300.00000000"}]},
+    {"e": "balanceUpdate", "E": T0, "a": "BNB", "d": "-0.00007000", "T": T0},
+    {"e": "listStatus", "E": T0, "s": "BTCUSDT", "g": 2, "c": "OCO", "l": "EXEC_STARTED", "L": "EXECUTING", "r": "NONE",
+     "C": "list", "T": T0, "O": [{"s": "BTCUSDT", "i": 17, "c": "a"}, {"s": "BTCUSDT", "i": 18, "c": "b"}]},
+    {"e": "externalLockUpdate", "E": T0, "a": "NEO", "d": "10.00000000", "T": T0},
+]  # fmt: skip
+
+
+def woven() -> tuple[list[Event], dict[int, dict[str, Any]]]:
+    """Every sequence as an order of its own, one event of each in turn, with other kinds of events among them; and what
+    each of these orders comes to alone."""
+    orders = []
+    for number, (events, *_) in enumerate(SEQUENCES.values()):
+        moved = {"i": 1000 + number, "somethingNew": {"a": [1]}}
+        orders.append([each | moved | ({"t": each["t"] + 1000 * number} if each["t"] > 0 else {}) for each in events])
+    alone = {orders[n][0]["i"]: one_order(lines(wrapped(orders[n]))) for n in range(len(orders))}
+    turns = [each for turn in itertools.zip_longest(*orders) for each in turn if each is not None]
+    return [event for n, each in enumerate(turns) for event in (each, OTHERS[n % len(OTHERS)])], alone
+
+
+def test_orders_that_are_told_among_each_other_do_not_mix() -> None:
+    """All at once with account events between them: in order, twice, backwards, and with any one event missing."""
+    events, alone = woven()
+    for told_ in (events, events * 2, events[::-1]):
+        found = told(lines(wrapped(told_)))
+        assert {order["exchange_order_id"]: order for order in found["orders"]} == alone
+        assert (found["quarantined"], sum(found["other_events"].values())) == (0, len(told_) // 2)
+    for lost, gone in enumerate(events):
+        found = told(lines(wrapped(events[:lost] + events[lost + 1 :])))
+        others = {order["exchange_order_id"]: order for order in found["orders"]}
+        about = gone.get("i")
+        assert {key: order for key, order in others.items() if key != about} == {
+            key: order for key, order in alone.items() if key != about
+        }
+        if about is not None and gone["x"] == "TRADE":
+            assert others[about]["gaps"], "a missing fill, or a missing end"
 
 
 def test_the_official_sequence(shared_dir: Path) -> None:

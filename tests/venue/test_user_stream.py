@@ -20,7 +20,7 @@ from realtrading.domain.reports import (
     StreamLost,
 )
 from realtrading.errors import VenueRefused, VenueThrottled, VenueUnknown
-from realtrading.venue import sockets, streams
+from realtrading.venue import sockets, streams, ws_api
 from realtrading.venue.port import StreamEnding
 from venue.loopback import KEY, SECRET, Heard, Loopback, Stage, full_answer, order, run, stage, until
 
@@ -70,6 +70,22 @@ def test_events_of_the_subscribes_own_burst_are_not_lost() -> None:
             await on.exchange.event(position(200))
             await until(lambda: len(on.heard.reports) >= 200, "200 events")
             assert numbers(on.heard) == list(range(1, 201))
+
+    run(scenario())
+
+
+def test_more_early_events_than_can_be_kept_give_the_connection_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is dropped in silence: the generation does not begin, and the next one is followed by a round."""
+    monkeypatch.setattr(ws_api, "EARLY_EVENTS_MAX", 50)
+
+    async def scenario() -> None:
+        async with stage(connected=False) as on:
+            on.exchange.before_reply = [enveloped(position(number)) for number in range(51)]
+            await fails_to_connect(on, VenueUnknown, "connection ended")
+            on.exchange.before_reply = on.exchange.before_reply[:50]
+            await on.venue.connect(2, on.heard)
+            await until(lambda: len(on.heard.reports) == 50, "50 events")
+            assert numbers(on.heard) == list(range(50))
 
     run(scenario())
 
