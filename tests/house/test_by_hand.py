@@ -6,6 +6,7 @@ what was done is told with its reason.
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -18,6 +19,8 @@ from realtrading.domain.breaker import CauseKind
 from realtrading.domain.events import BreakerChanged, DiscrepancyFound, PositionCut
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reconciliation import Resolution
+from realtrading.doors.journal_orders import life_told
+from realtrading.doors.socket import stopped
 from realtrading.engine import RealTradingEngine
 from waiting import wait_until
 
@@ -55,7 +58,9 @@ class Act:
 
 def sells_half(judge: Judge, engine: RealTradingEngine) -> None:
     """Sell half of the engine's coins, and all others there are."""
-    judge.call("orders", symbol=SYMBOL, side="SELL", type="MARKET", quantity=f"{judge.totals()['BTC'] - LEFT:.5f}")
+    while (more := judge.totals()["BTC"] - LEFT) > 0:
+        judge.call("step", trades=20)  # a market has only so many buyers
+        judge.call("orders", symbol=SYMBOL, side="SELL", type="MARKET", quantity=f"{min(more, Decimal('0.05')):.5f}")
 
 
 def cancels(judge: Judge, engine: RealTradingEngine) -> None:
@@ -168,10 +173,28 @@ def expect_end(
         wait_until(lambda: engine.position_books[BOOK].quantity == LEFT, WITHIN_S, "the position was cut")
     if act.name == "cancels the resting order":
         wait_until(lambda: engine.orders[order_id].state is OrderState.CANCELLED, WITHIN_S, "the cancel was heard")
+    assert engine.settled(10)
     heard = [event for _, event in engine.ear.heard[begun:]]  # type: ignore[attr-defined]
     expect_named(kinds, engine, before, heard)
     assert any(isinstance(event, PositionCut) for event in heard) is act.cut
     finish(engine)
+    assert engine.settled(10)
+    expect_told(act, engine, order_id, kinds)
+
+
+def expect_told(act: Act, engine: RealTradingEngine, order_id: str, kinds: dict[str, str]) -> None:
+    """`realtrading reconcile` and `realtrading order ID` show it, as the journal keeps it."""
+    path = Path(engine.settings.journal_path)
+    told = stopped.reports(path, 100)
+    assert set(kinds.items()) <= {(each["key"], each["kind"]) for each in told["others"]}
+    found = [each for report in told["rounds"] for each in report["discrepancies"]]
+    assert [each for each in found if each["resolution"] == "unresolved"] == []
+    assert any(each["kind"] == "position_cut" for each in found) is act.cut
+    life = life_told(path, order_id)[0]["steps"]
+    assert [step["type"] for step in life][:3] == ["IntentRecorded", "OrderSubmitted", "OrderPlaced"]
+    assert life[-1]["state"] == "Cancelled"
+    if act.name == "cancels the resting order":
+        assert order_id in {each["key"] for each in told["others"] if each["kind"] == "cancelled"}
 
 
 def finish(engine: RealTradingEngine) -> None:
