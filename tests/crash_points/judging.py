@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from crash_points.stage import PREFIX
 from house.kit import Judge
 from realtrading.domain.events import OrderEvent, OrderRevised
 from realtrading.domain.orders import RealOrder
@@ -54,7 +55,7 @@ def wrong_on_disk(journal: Path, judge: Judge, promises: Promises, never_sent: s
 def requests_wrong(judge: Judge, recorded: set[str], never_sent: set[str]) -> Iterable[str]:
     """G1, G2: one request and one order per id at most, none without a record, none sent after its own life."""
     for name, seen in judge.places().items():
-        if not name.startswith("cp_"):
+        if not name.startswith(f"{PREFIX}_"):
             continue  # made by hand at the judge's door
         if seen["place_requests"] > 1 or seen["orders_created"] > 1:
             yield f"{name}: {seen}"

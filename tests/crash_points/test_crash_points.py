@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from crash_points.judging import Promises, intents, monotone_wrong, promises_wrong, requests_wrong
 from crash_points.points import Point
-from crash_points.power import Disk, Step
+from crash_points.power import Disk, Step, images_wrong
 from crash_points.tracing import Trace, strace
+from house.kit import Judge
+from journal.samples import client_id, fill, filled, intent, opened
 from matrix.evidence import judged
 from processes import Processes
+from realtrading.domain.values import Side
 
 TESTS = Path(__file__).resolve().parents[1]
 SAMPLE, DEEP, IMAGES = 40, 3, 180
@@ -40,6 +44,61 @@ def test_a_sample_of_the_crash_points_owes_the_exchange_no_explanation(processes
     assert result["power_loss_images"] >= IMAGES
     assert sum(row["calls"] for row in result["rows"]) > 500
     assert set(result["recoveries_killed"]) <= {"3", "4", "5"}, "recovery was not killed deeply"
+
+
+class Seen(Judge):
+    """A judge that has seen these requests: client id -> (place requests, orders created)."""
+
+    def __init__(self, **seen: tuple[int, int]) -> None:
+        self.seen = seen
+
+    def places(self) -> dict[str, dict[str, int]]:
+        return {name: {"place_requests": asked, "orders_created": made} for name, (asked, made) in self.seen.items()}
+
+
+@pytest.mark.parametrize(
+    ("seen", "recorded", "never_sent", "told"),
+    [
+        ({"cp_1_user_n1": (1, 1), "by_hand": (3, 3)}, {"cp_1_user_n1"}, set(), []),
+        ({"cp_1_user_n1": (1, 1)}, set(), set(), ["cp_1_user_n1 was sent without a record"]),
+        ({"cp_1_user_n1": (1, 1)}, {"cp_1_user_n1"}, {"cp_1_user_n1"}, ["cp_1_user_n1 was sent by a later life"]),
+        (
+            {"cp_1_user_n1": (2, 1)},
+            {"cp_1_user_n1"},
+            set(),
+            ["cp_1_user_n1: {'place_requests': 2, 'orders_created': 1}"],
+        ),
+    ],
+)
+def test_the_judge_of_requests_bites(
+    seen: dict[str, tuple[int, int]], recorded: set[str], never_sent: set[str], told: list[str]
+) -> None:
+    """One request per id, recorded before, in its own life; orders by hand are not ours."""
+    assert list(requests_wrong(Seen(**seen), recorded, never_sent)) == told
+
+
+def test_the_judge_of_promises_bites(tmp_path: Path) -> None:
+    """An id that was acknowledged must be on disk, an end that was told must be the end; executed quantity never falls."""
+    path = tmp_path / "journal.db"
+    part, whole = fill(1, "0.2", "100", "0", "BTC"), fill(2, "0.3", "100", "0", "BTC")
+    with opened(path) as journal:
+        journal.begin_run()
+        journal.append([intent(1), filled(1, Side.BUY, part, whole), filled(1, Side.BUY, part)])
+    promises = Promises()
+    promises.hear({"recorded": client_id(1)})
+    promises.hear({"recorded": client_id(2)})
+    promises.hear({"final": client_id(1), "state": "Filled", "executed": "0.5"})
+    wrong = list(promises_wrong(path, promises, intents(path)))
+    assert wrong[0] == f"{client_id(2)} was acknowledged and is not on disk"
+    assert wrong[1].startswith(f"{client_id(1)}: the caller heard Filled 0.5, the journal says")
+    assert list(monotone_wrong(path)) == [f"{client_id(1)}: executed fell from 0.5 to 0.2"]
+
+
+def test_a_disk_that_syncs_too_late_is_found() -> None:
+    """The order went on the wire before its record was on the platter: some disk after a power loss does not hold it."""
+    images, wrong = images_wrong([Step(kind="sent", name="cp_1_user_n1")], 20, seed=1)
+    assert images == 20
+    assert set(wrong) == {"power lost before step 1: cp_1_user_n1 was promised, and there is no journal"}
 
 
 def test_a_point_reads_as_it_prints() -> None:
