@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realtrading.journal.archiving import archive
 
-from .journal_files import SCHEMA, Told
+from .verdicts import SCHEMA, Told
 
 MIB = 2**20
 

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realtrading.errors import BadInput
 from realtrading.journal import backup as copies
-from realtrading.journal.errors import EXIT_IN_USE, JournalDamaged
 from realtrading.journal.verify import VerifyReport, verify
 
-SCHEMA = 1
-EXIT_REFUSED = 6
-EXIT_VERDICT = 11
+from .verdicts import SCHEMA, Told
 
 RESTORE = "realtrading journal restore BACKUP PATH makes a new journal of a backup"
-
-Told = tuple[dict[str, Any], list[str]]
-"""What a command found: as one JSON object, and as lines for a person."""
-
-
-def guarded(work: Callable[[], Told]) -> Told:
-    """Run one command on a journal; damage found ends with the exit code of a failed verdict, a lock with that of a
-    refusal.
-    """
-    try:
-        return work()
-    except JournalDamaged as damage:
-        raise BadInput(str(damage), exit_code=EXIT_VERDICT) from damage
-    except BadInput as wrong:
-        if wrong.exit_code == EXIT_IN_USE:
-            raise BadInput(str(wrong), exit_code=EXIT_REFUSED) from wrong
-        raise
 
 
 def verified(path: Path) -> Told:

@@ -14,7 +14,7 @@ from realtrading.journal.life import effect_of, life_of
 from realtrading.journal.readers import opened, read_orders
 from realtrading.journal.records import Stored
 
-from .journal_files import SCHEMA, Told
+from .verdicts import SCHEMA, Told
 
 EXIT_NOT_FOUND = 8
 TRADES_AT = 75

@@ -14,7 +14,7 @@ from realtrading.errors import BadInput
 from realtrading.journal.rebase import Rebased, look, rebase
 from realtrading.opening import open_journal
 
-from .journal_files import SCHEMA, Told
+from .verdicts import SCHEMA, Told
 
 EXIT_USAGE = 2
 EXIT_CONFIGURATION = 4

@@ -7,6 +7,7 @@ changes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,9 +57,14 @@ ROWS: Mapping[str, tuple[str, Any]] = {
 }
 """Every table of `current`: the name of its values and their type. The last two are the journal's own."""
 
-_EVENT_SHAPES: Mapping[str, Shape] = {name: record_shape(kind) for name, kind in EVENTS.items()}
 _ROW_SHAPES: Mapping[str, tuple[str, Shape]] = {table: (name, shape_of(hint)) for table, (name, hint) in ROWS.items()}
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+
+@functools.cache
+def _event_shape(name: str) -> Shape:
+    """Made when first needed: whoever only reads rows needs none."""
+    return record_shape(EVENTS[name])
 
 
 @attrs.frozen
@@ -117,10 +123,9 @@ def decode_row(table: str, text: str | bytes) -> Any:
 
 
 def _event(name: str, fields: Any) -> Event:
-    shape = _EVENT_SHAPES.get(name)
-    if shape is None:
+    if name not in EVENTS:
         raise Unreadable(f"this version of realtrading knows no event {name!r}: written by a newer version?")
-    event: Event = _decoded(shape, fields, name)
+    event: Event = _decoded(_event_shape(name), fields, name)
     return event
 
 
@@ -128,7 +133,7 @@ def _event_fields(event: Event) -> tuple[str, Any]:
     name = type(event).__name__
     if EVENTS.get(name) is not type(event):
         raise Unwritable(f"{name} is not a durable event of the journal's registry")
-    return name, _encoded(_EVENT_SHAPES[name], event, name)
+    return name, _encoded(_event_shape(name), event, name)
 
 
 def _rows(event: Event, fields: Mapping[str, Any], seen_runs: Mapping[str, int]) -> tuple[tuple[str, str, str | None], ...]:

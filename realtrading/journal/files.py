@@ -12,7 +12,6 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -240,7 +239,7 @@ def _bad(sentence: str) -> BadInput:
 
 def _bring_to_present(connection: sqlite3.Connection, found: int) -> None:
     """Run the scripts after schema `found`; inside the caller's transaction."""
-    folder = resources.files("realtrading.journal").joinpath("schema")
+    folder = Path(__file__).with_name("schema")
     for version in range(found + 1, SCHEMA_VERSION + 1):
         for statement in _statements(folder.joinpath(f"{version:04}.sql").read_text("utf-8")):
             connection.execute(statement)

@@ -57,10 +57,14 @@ class JournalReader:
 
     def rows(self, table: str) -> dict[str, Any]:
         """A table's current rows, checked against the last record's word, so that none is missing either."""
-        self._connection.execute("BEGIN")  # one moment for both
+        return self.tables(table)[0]
+
+    def tables(self, *names: str) -> list[dict[str, Any]]:
+        """The rows of several tables at one moment, checked as by `rows`."""
+        self._connection.execute("BEGIN")  # one moment for all
         try:
             reading.checked_tail(self._connection, self.path)
-            return reading.current_rows(self._connection, self.path, table)
+            return [reading.current_rows(self._connection, self.path, name) for name in names]
         finally:
             self._connection.rollback()
 

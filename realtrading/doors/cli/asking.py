@@ -51,7 +51,7 @@ class House:
         """What the journal says. Raises `nobody` when there is no journal either."""
         if not self.journal.exists():
             raise NotReachable(f"{nobody}, and there is no journal {self.journal}") from nobody
-        from realtrading.doors.journal_files import guarded
+        from realtrading.doors.verdicts import guarded
 
         return guarded(lambda: (read(), []))[0]
 

@@ -127,7 +127,7 @@ def rebase(config_file: Path, reason: str, account: int | None, dry_run: bool, a
 
 def _tell(work: Callable[[], tuple[dict[str, Any], list[str]]], as_json: bool) -> dict[str, Any]:
     """Do the work and print what it found."""
-    from realtrading.doors.journal_files import guarded
+    from realtrading.doors.verdicts import guarded
 
     found, lines = guarded(work)
     # a file name may hold bytes that are no text

@@ -76,8 +76,8 @@ def _held(read: Any, journal: Path, order_id: str) -> dict[str, Any]:
 
 def _life(house: House, order_id: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The records about it; none when the journal knows no such order."""
-    from realtrading.doors.journal_files import guarded
     from realtrading.doors.journal_orders import life_told
+    from realtrading.doors.verdicts import guarded
 
     try:
         found, lines = guarded(lambda: life_told(house.journal, order_id))
@@ -90,8 +90,8 @@ def _life(house: House, order_id: str) -> tuple[list[dict[str, Any]], list[str]]
 
 def _foreign(house: House, order_id: str, told: dict[str, Any]) -> list[str]:
     """What is known of somebody else's order. Raises `BadInput` (8) when that is nothing."""
-    from realtrading.doors.journal_files import guarded
     from realtrading.doors.socket import stopped
+    from realtrading.doors.verdicts import guarded
 
     found = guarded(lambda: ({"seen": stopped.foreign_life(house.journal, order_id)}, []))[0]["seen"]
     if not found:

@@ -85,8 +85,8 @@ def _word(accept: str | None, reason: str | None, dry_run: bool, last: int | Non
 
 
 def _kept(house: House, count: int) -> dict[str, Any]:
-    from realtrading.doors.journal_files import guarded
     from realtrading.doors.socket import stopped
+    from realtrading.doors.verdicts import guarded
 
     if not house.journal.exists():
         raise BadInput(f"there is no journal {house.journal}", exit_code=4)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from realtrading.domain.balances import LedgerLine
 from realtrading.domain.events import DiscrepancyFound, ExternalTradeSeen, ReconciliationComplete, ReconciliationFailed
 from realtrading.domain.orders import RealOrder
 from realtrading.domain.positions import PositionBook
@@ -28,8 +27,8 @@ Answer = dict[str, Any]
 def status(path: Path, settings: Settings) -> Answer:
     """What the journal says of the last run."""
     with opened(path) as reader, decimal.localcontext(EXACT):
-        orders, books, lines = _orders(reader), _books(reader), _lines(reader)
-        _, causes = reader.rows("breaker").get("state", (None, ()))
+        orders, books, lines, breaker = reader.tables("orders", "positions", "ledger", "breaker")
+        _, causes = breaker.get("state", (None, ()))
         runs = reader.runs()
         last = runs[-1] if runs else None
         line = lines.get(settings.reporting_asset)
@@ -63,7 +62,8 @@ def positions(path: Path) -> Answer:
 def balances(path: Path) -> Answer:
     """The ledger as it was left."""
     with opened(path) as reader:
-        told = balance_facts(_lines(reader).values(), _books(reader).values())
+        lines, books = reader.tables("ledger", "positions")
+        told = balance_facts(lines.values(), books.values())
         return {"source": "journal", "path": str(path), "balances": told}
 
 
@@ -83,7 +83,8 @@ def reports(path: Path, count: int) -> Answer:
         # one end more than asked for: what was said before the first of them belongs to it
         for stored in reader.rare_events(named_kinds(HEARD), since_last=(count + 1, named_kinds(ENDS))):
             rounds.hear(stored.event, stored.at)
-        others = others_facts(_lines(reader).values(), _orders(reader).values())
+        lines, orders = reader.tables("ledger", "orders")
+        others = others_facts(lines.values(), orders.values())
     return {"source": "journal", "path": str(path), "rounds": rounds.finished()[-count:], "others": others}
 
 
@@ -114,7 +115,3 @@ def _orders(reader: JournalReader) -> Mapping[str, RealOrder]:
 
 def _books(reader: JournalReader) -> Mapping[str, PositionBook]:
     return reader.rows("positions")
-
-
-def _lines(reader: JournalReader) -> Mapping[str, LedgerLine]:
-    return reader.rows("ledger")
