@@ -21,8 +21,8 @@ from .orders import MergeKind, OrderState, RealOrder, merge
 from .reports import ExecutionReport, SnapshotTaken
 from .values import ZERO, is_ours, plain
 
-WEIGHT_PER_S: Final = 40.0
-WEIGHT_AT_ONCE: Final = 1500.0
+WEIGHT_PER_S: Final = 40
+WEIGHT_AT_ONCE: Final = 1500
 """What rounds may use of the venue's 6000 a minute: so much at once, and so much a second. Orders and their fates need
 the rest."""
 CAUSE_WEIGHT: Final = 480

@@ -32,8 +32,9 @@ COMMANDS = ("reconcile", "accept")
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-HEAR_ALL = ("journal", "feed")
-"""They hear almost every message, and the journal many at once: one series of durations each instead of forty."""
+HEAR_ALL = ("journal", "feed", "lookup")
+"""They hear almost every message, the journal many at once, and lookup only begins what then takes its time: one series of
+durations each instead of forty."""
 
 FAMILIES = {
     kind.__name__: base.__name__ for base in (OrderEvent, PositionEvent) for kind in (base, *base.__subclasses__())
