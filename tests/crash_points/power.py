@@ -15,7 +15,7 @@ import attrs
 from crash_points.judging import intents
 from crash_points.points import Ground
 from crash_points.scenarios import BY_NAME, Player, Scenario
-from crash_points.stage import Child, new_engine
+from crash_points.stage import Child
 from crash_points.tracing import await_attached, environment, strace
 from house.kit import Judge
 from journal.samples import opened
@@ -54,7 +54,7 @@ def recorded_life(scenario: Scenario, judge: Judge, folder: Path) -> Callable[[C
     def live(child: Child) -> None:
         child.say(tid=0)
         child.await_go()
-        player = Player(new_engine(judge, folder).start(), judge, child)
+        player = Player(scenario.new_engine(judge, folder).start(), judge, child)
         if not scenario.from_start:
             scenario.prepare(player)
         scenario.play(player)

@@ -13,12 +13,14 @@ from crash_points.stage import Child, gate_thread, new_engine
 from house.invariants import above_limits, unlike_disk
 from house.kit import LOT, SYMBOL, Judge, quiet, violations, wait_ready
 from realtrading.engine import RealTradingEngine
+from realtrading.journal import store
 from realtrading.tickets import Ticket
 from waiting import DeadlinePassed, wait_until
 
 PART = Decimal("0.01")
 """More than any single trade of the generated market, so that it is filled in parts."""
 KNOWN_S = 75.0
+OFTEN = 4
 
 
 @attrs.frozen
@@ -79,7 +81,8 @@ def _nothing(player: Player) -> None:
 @attrs.frozen
 class Scenario:
     """`prepare` runs before strace looks, `play` while it looks. `from_start`: `prepare` belongs to an earlier life, killed
-    at its end, `between` happens while nobody lives, and what is looked at is the start of the next."""
+    at its end, `between` happens while nobody lives, and what is looked at is the start of the next. `often`: the journal
+    makes its checkpoints after a few records instead of thousands."""
 
     name: str
     play: Callable[[Player], None]
@@ -87,6 +90,14 @@ class Scenario:
     between: Callable[[Judge], None] = lambda judge: None
     roles: tuple[str, ...] = ("journal", "wire")
     from_start: bool = False
+    often: bool = False
+
+    def new_engine(self, judge: Judge, folder: Path) -> RealTradingEngine:
+        """The engine it is played with; in this process the journal's numbers are the scenario's."""
+        if self.often:
+            store.CHECKPOINT_FORCED = store.KEPT_EVERY = OFTEN
+            store.KEPT_FORCED = 2 * OFTEN
+        return new_engine(judge, folder)
 
 
 # -- what is played ---------------------------------------------------------------------------------------------------
@@ -96,6 +107,12 @@ def market(player: Player) -> None:
     """A market buy and a market sell, each answered in full."""
     player.done(player.engine.buy(SYMBOL, quantity=LOT))
     player.done(player.engine.sell(SYMBOL, quantity="0.0005"))
+
+
+def checkpoints(player: Player) -> None:
+    """Orders during which the journal moves its log into the file, and keeps all rows for the next start."""
+    market(player)
+    player.done(player.engine.buy(SYMBOL, quantity=LOT))
 
 
 def limit_in_parts(player: Player) -> None:
@@ -189,6 +206,7 @@ SCENARIOS = (
     Scenario("cancel-race", cancel_race),
     Scenario("unknown-outcome", unknown_outcome),
     Scenario("gap", gap),
+    Scenario("checkpoints", checkpoints, roles=("journal",), often=True),
     Scenario("foreign-trades", foreign_trades),
     Scenario("shutdown", shutdown, prepare=live_orders, roles=("main", "journal", "wire")),
     Scenario("first-start", started, roles=("main", "journal", "wire"), from_start=True),
@@ -216,7 +234,7 @@ def watched_life(scenario: Scenario, judge: Judge, folder: Path, role: str) -> C
     """The life that is looked at: it says which thread to look at, waits, plays, and says that it is done."""
 
     def live(child: Child) -> None:
-        engine = new_engine(judge, folder)
+        engine = scenario.new_engine(judge, folder)
         if scenario.from_start:
             if role == "main":
                 child.say(tid=os.getpid())
