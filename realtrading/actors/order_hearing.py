@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from realtrading.domain.orders import RealOrder, merge_trades
+from realtrading.domain.orders import RealOrder, after_before, merge_trades
 from realtrading.domain.reports import ExecutionReport, ExecutionReported, OrderLookedUp, SnapshotTaken
 from realtrading.domain.values import ZERO, Now
 
@@ -62,13 +62,14 @@ def reported(self: OrdersActor, message: ExecutionReported, now: Now, draft: Dra
         if namesake is not None:
             read_again(draft, namesake.id, now)
         return
-    if fits(order, report):
+    own = after_before(order, report)
+    if fits(order, own):
         order_facts.reported(self, message, now, draft)
     else:
         if order.exchange_order_id == report.exchange_order_id and order.side is report.side:
             tell(draft, merge_trades(order, report.trades, now.utc), now, "told out of turn")
         read_again(draft, order.id, now)
-    order_echoes.heard(draft, order.id, report)
+    order_echoes.heard(draft, order.id, own)
 
 
 def fits(order: RealOrder, report: ExecutionReport) -> bool:

@@ -12,7 +12,7 @@ import attrs
 
 from realtrading.domain.commands import ListOpenOrders
 from realtrading.domain.events import Entry, Event
-from realtrading.domain.orders import ACTIVE, RealOrder
+from realtrading.domain.orders import ACTIVE, RealOrder, after_before
 from realtrading.domain.reconciliation import changed_since
 from realtrading.domain.reports import EventUnreadable, OpenOrdersListed
 from realtrading.domain.values import Now
@@ -81,15 +81,15 @@ def plan(draft: Draft, now: Now) -> None:
 
 def listed(self: OrdersActor, message: OpenOrdersListed, now: Now, draft: Draft) -> None:
     """Compare; an order that changed since the question cannot be compared, and does not need to be."""
-    there = {report.exchange_order_id: report.executed_quantity for report in message.orders}
+    there = {report.exchange_order_id: report for report in message.orders}
     asked_at = message.asked_at - (server_now(draft, now) - now.utc)
     for order in draft.rows("orders").values():
         if order.symbol != message.symbol or order.state not in ACTIVE:
             continue
         if changed_since(order.updated_at, asked_at, now.utc):
             continue
-        executed = there.get(order.exchange_order_id)
-        if executed is None or executed > order.executed_quantity:
+        report = None if order.exchange_order_id is None else there.get(order.exchange_order_id)
+        if report is None or after_before(order, report).executed_quantity > order.executed_quantity:
             ask_unless_asked(draft, order, now)
 
 

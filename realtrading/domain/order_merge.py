@@ -79,7 +79,7 @@ def merge(order: RealOrder, report: ExecutionReport, now_utc: datetime) -> Merge
     A report of another order (symbol, side, exchange id, client id) changes nothing and asks. So does an unknown
     status.
     """
-    report = _after_before(order, report)
+    report = after_before(order, report)
     if not _is_about(order, report):
         detail = f"a report of {report.symbol} {report.exchange_order_id} {report.client_id} reached this order"
         return Merged(order=order, kind=MergeKind.ASK, ask=True, detail=detail)
@@ -114,7 +114,7 @@ def merge_trades(order: RealOrder, trades: Iterable[TradeReport], now_utc: datet
     return _told(order, grown, new, step, newest, "", now_utc)
 
 
-def _after_before(order: RealOrder, report: ExecutionReport) -> ExecutionReport:
+def after_before(order: RealOrder, report: ExecutionReport) -> ExecutionReport:
     """The report without what was accounted for before the order was adopted."""
     before = order.before
     if before is None:

@@ -14,7 +14,7 @@ import attrs
 
 from .fills import OrderFill, quantity_of
 from .order_absence import ABSENCE_MARGIN_S, LOOKS_APART_S, RECV_WINDOW_S, absence_proved, denied, provable, until_apart
-from .order_merge import Merged, MergeKind, merge, merge_trades
+from .order_merge import Merged, MergeKind, after_before, merge, merge_trades
 from .order_states import (
     ACTIVE,
     LIVE,
@@ -46,6 +46,7 @@ __all__ = [
     "OrderState",
     "RealOrder",
     "absence_proved",
+    "after_before",
     "checked_move",
     "denied",
     "merge",

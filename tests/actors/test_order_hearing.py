@@ -4,6 +4,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from actors.test_orders import ID, TICK, a_report, a_snapshot, a_trade, placed, submitted
@@ -14,7 +15,7 @@ from realtrading.actors.orders import OrdersActor
 from realtrading.domain.commands import EndGeneration, ListOpenOrders, QueryOrder
 from realtrading.domain.events import OrderFilled, OrderPartiallyFilled
 from realtrading.domain.identity import OwnRuns
-from realtrading.domain.orders import OrderState
+from realtrading.domain.orders import Before, OrderState
 from realtrading.domain.reports import (
     EventUnreadable,
     ExecutionReport,
@@ -234,6 +235,19 @@ def test_reports_that_overtook_each_other_need_no_answer(bench: Bench) -> None:
     heard(bench, a_report("FILLED", "1", a_trade(2, "0.4")))
     said = heard(bench, a_report("PARTIALLY_FILLED", "0.6", a_trade(1, "0.6")))
     assert one(said, OrderFilled).order.executed_quantity == D("1")
+
+
+def test_what_was_accounted_for_before_an_order_was_adopted_is_no_gap(bench: Bench) -> None:
+    """Of an order that is half booked elsewhere, reports and polls tell the whole: only the rest counts here."""
+    placed(bench)
+    half = Before(trade_id=5, quantity=D("0.5"), quote=D("50"))
+    order = attrs.evolve(bench.row("orders", ID), before=half, original_quantity=D("0.5"))
+    bench.keeper.tables.put("orders", ID, order)
+    ticks(bench, 1)
+    assert of(listed(bench, a_report("PARTIALLY_FILLED", "0.5")), QueryOrder) == []
+    said = heard(bench, a_report("PARTIALLY_FILLED", "0.7", a_trade(6, "0.2")))
+    assert one(said, OrderPartiallyFilled).order.executed_quantity == D("0.2")
+    assert of(said, QueryOrder) == []
 
 
 def test_a_report_with_our_id_on_another_symbol_has_the_order_read_again(bench: Bench) -> None:
