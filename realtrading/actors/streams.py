@@ -183,11 +183,14 @@ class UserStreamActor(Hand):
         self.send(VenueClosed())
 
     async def measure(self) -> None:
-        """Measure the venue's clock again, and read its rules: a symbol may be halted, or trade again."""
+        """Measure the venue's clock again, ask whether we are still subscribed, and read the rules: a symbol may be
+        halted, or trade again.
+        """
         try:
             clock = await self.venue.measure_clock()
             if isinstance(clock, ClockMeasured):
                 self.send(clock)
+            await self.venue.check_stream()
             self.send(await self.venue.rules(self.symbols))
         except RealTradingError as failure:
             log.info("the rules could not be read again: %s", failure)

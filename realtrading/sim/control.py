@@ -65,6 +65,7 @@ class Control:
             "/sim/silence": self._silence,
             "/sim/shutdown_notice": self._shutdown_notice,
             "/sim/freeze": lambda given: {"frozen": self._floor.user_streams.freeze()},
+            "/sim/forget": lambda given: {"forgotten": self._floor.user_streams.forget()},
             "/sim/frame": self._frame,
         }
         return [

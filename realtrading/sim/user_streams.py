@@ -108,6 +108,13 @@ class UserStreams:
                 each.connection.send(text)
         return len(self._subscribers)
 
+    def forget(self) -> int:
+        """Drop every subscription without a word, while the connections stay up; returns how many there were."""
+        forgotten = self.count()
+        for each in self._subscribers:
+            each.accounts.clear()
+        return forgotten
+
     def freeze(self) -> int:
         """Let every connection hang half-open: nothing is said, heard or closed on it; returns how many."""
         for each in self._subscribers:

@@ -83,6 +83,10 @@ class BinanceVenue:
         """See `port.Venue.connect`. Raises `VenueRefused`, `VenueThrottled`, `VenueUnknown`."""
         await self._wire.connect(generation, deliver, beside=beside)
 
+    async def check_stream(self) -> None:
+        """See `port.Venue.check_stream`."""
+        await self._wire.check_stream()
+
     async def close(self) -> None:
         """End everything; requests still on their way end as unknown. Idempotent."""
         for stream, loop in list(self._quotes.items()):

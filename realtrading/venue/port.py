@@ -101,6 +101,9 @@ class Venue(Protocol):
         new one is subscribed, and then ends without a `StreamLost`; when it cannot be had, the present one stays.
         """
 
+    async def check_stream(self) -> None:
+        """Ask the venue whether it still lists the user stream's subscription; if not, the generation ends."""
+
     async def close(self) -> None:
         """End everything; idempotent; leaves no task or socket."""
 

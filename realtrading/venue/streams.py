@@ -57,6 +57,7 @@ class UserStream:
         self._on_oddity = on_oddity
         self._age: asyncio.TimerHandle | None = None
         self._begun = False
+        self._subscription_id = -1
         self._unusable = 0
         client.ws_api.open_for(self._hear, self._ended)
         client.ws_api.on_unreadable = self._unreadable
@@ -81,6 +82,7 @@ class UserStream:
             subscription_id = whole(record(answer.payload), "subscriptionId")
         except Unreadable as error:
             return Answer(status=answer.status, message=str(error))
+        self._subscription_id = subscription_id
         self._client.ws_api.attach(subscription_id, self._hear)
         if self._client.ws_api.ended is not None:
             return Answer(status=0, failure=Failure.LOST, message=self._client.ws_api.ended)
@@ -92,6 +94,15 @@ class UserStream:
     def end(self, detail: str) -> None:
         """Give the generation up."""
         self._client.ws_api.end(detail)
+
+    async def check(self) -> Answer | None:
+        """Ask whether the venue still lists this subscription; end the generation when it answers without it."""
+        if not self.alive:
+            return None
+        answer: Answer = await self._client._ws_api_request("session.subscriptions", False, {})
+        if answer.ok and self._subscription_id not in _listed(answer.payload):
+            self.end("the venue lists this subscription no longer")
+        return answer
 
     def hand_over(self) -> None:
         """End without a word about it: another generation is subscribed beside this one, so nothing is missed."""
@@ -142,6 +153,12 @@ class UserStream:
             self._age.cancel()
         if self._begun:
             self._deliver(StreamLost(generation=self._generation, detail=detail))
+
+
+def _listed(payload: object) -> list[int]:
+    """The ids in an answer to session.subscriptions."""
+    rows = payload if isinstance(payload, list) else []
+    return [row["subscriptionId"] for row in rows if isinstance(row, dict) and "subscriptionId" in row]
 
 
 class _MarketSocket(OneConnection):

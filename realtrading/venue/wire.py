@@ -270,6 +270,16 @@ class Wire:
             self._retired.add(held)
         held.retire()
 
+    async def check_stream(self) -> None:
+        """Have the user stream's subscription looked at; nothing is asked during a silence."""
+        if self._stream is None or not self.alive or self.limits.silent_until() is not None:
+            return
+        began = self._mono()
+        answer = await self._stream.check()
+        if answer is not None:
+            self.limits.note_answer(answer)
+            self._tell("session.subscriptions", "WS", answer, began)
+
     def refuse(self, what: str, why: Answer | ReadFailed) -> NoReturn:
         """Raise the error that names the culprit, in one sentence."""
         answer = why if isinstance(why, Answer) else why.answer

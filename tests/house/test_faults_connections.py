@@ -10,6 +10,7 @@ from house.fault_kit import (
     PLACE,
     Stand,
     Stands,
+    quick_ticks,
 )
 from house.kit import SYMBOL, dripper
 from realtrading.domain.events import BreakerChanged
@@ -174,6 +175,25 @@ def test_a_stream_that_cannot_be_had_is_tried_again(stand_at: Stands) -> None:
     stand.judge.call("cut", streams="user")
     wait_until(lambda: stand.now_open() == {"STREAM_LOST"}, 5, "shut")
     wait_until(lambda: stand.engine.is_ready, 30, "reopened")
+    assert stand.healed().clean
+    stand.trades_on()
+
+
+@pytest.mark.matrix("D7", invariants="G3")
+def test_a_subscription_that_the_exchange_forgot_is_missed(stand_at: Stands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection answers pings and requests, and no event will ever come: asked at each tick (30 s in production),
+    the exchange lists no subscription; the next generation finds what was filled meanwhile."""
+    quick_ticks(monkeypatch, user_stream=0.3)
+    stand = stand_at()
+    ticket = stand.touching()
+    stand.step_until(ticket, "PARTIALLY_FILLED")
+    generation = stand.generation
+    assert stand.judge.call("forget", streams="user") == {"forgotten": 1}
+    stand.step_until(ticket, "FILLED")
+    wait_until(lambda: stand.generation == generation + 1, 10, "a new generation")
+    [lost] = stand.ear.of(StreamLost)
+    assert lost.detail == "the venue lists this subscription no longer"
+    stand.until(ticket, OrderState.FILLED)
     assert stand.healed().clean
     stand.trades_on()
 

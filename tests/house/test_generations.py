@@ -101,6 +101,13 @@ def test_generations_that_are_mute_in_a_row_are_begun_ever_more_slowly(monkeypat
         assert waited[-1] == 0.0
 
 
+def test_the_subscription_is_looked_at_at_every_tick() -> None:
+    """Only while a generation is connected."""
+    with hands("user_stream") as stage:
+        connected(stage, 1)
+        wait_until(lambda: stage.venue.checks >= 2, 5, "looked at twice")
+
+
 def test_what_nobody_can_read_is_passed_on() -> None:
     """To orders, which asks; it is no event that was heard."""
     with hands("user_stream") as stage:

@@ -82,6 +82,7 @@ class ScriptedVenue:
         self.go = threading.Event()
         self.refusals: list[Exception] = []
         self.beside: list[tuple[int, bool]] = []
+        self.checks = 0
         self.generations: dict[int, Callable[[StreamReport], None]] = {}
         self.offset_s = 0.1
         self.watches: list[tuple[asyncio.Future[None], Callable[[Quote], None]]] = []
@@ -97,6 +98,9 @@ class ScriptedVenue:
         if self.refusals:
             raise self.refusals.pop(0)
         self.generations[generation] = deliver
+
+    async def check_stream(self) -> None:
+        self.checks += 1
 
     async def close(self) -> None:
         self.asked.append("close")

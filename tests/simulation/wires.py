@@ -179,9 +179,11 @@ class PaperClient:
             self.net.loop.call_later(fate.back_s, _settle, answered, answer)
 
     async def _ws_api_request(self, name: str, signed: bool, params: Mapping[str, Any]) -> Answer:
-        """Subscribe: the only request that goes over this connection."""
+        """Subscribe, or ask whether it still is: all that goes over this connection."""
         net, stamped_ms = self.net, to_ms(self._stamp())
         await net.loop.passing(HANDSHAKE_S)
+        if name == "session.subscriptions":
+            return Answer(status=200, payload=[{"subscriptionId": 0}] if self.ws_api.subscribed else [])
         if net.nemesis.refuses_connections() or self.ws_api.ended is not None:
             return Answer(status=0, failure=Failure.LOST, message="simulated")
         if net.nemesis.ban_left_s():

@@ -74,6 +74,33 @@ def test_events_of_the_subscribes_own_burst_are_not_lost() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("reply", "ends"),
+    [
+        ({"status": 200, "result": [{"subscriptionId": 0}]}, False),
+        ({"status": 200, "result": [{"subscriptionId": 3}, {"subscriptionId": 0}]}, False),
+        ({"status": 200, "result": []}, True),
+        ({"status": 200, "result": [{"subscriptionId": 3}]}, True),
+        ({"status": 500, "error": {"code": -1000, "msg": "x"}}, False),
+        ({"status": 400, "error": {"code": -1003, "msg": "x"}}, False),
+    ],
+    ids=repr,
+)
+def test_a_subscription_that_is_no_longer_listed_is_over(reply: dict[str, Any], ends: bool) -> None:
+    """Only an answer that can be read and lacks it ends the generation; an error tells nothing about it."""
+
+    async def scenario() -> None:
+        async with stage() as on:
+            on.exchange.subscribe_reply = reply
+            await on.venue.check_stream()
+            assert on.exchange.said[-1]["method"] == "session.subscriptions"
+            assert len(on.heard.of(StreamLost)) == ends
+            await on.venue.check_stream()
+            assert len(on.exchange.said) == (2 if ends else 3), "nothing is asked about a stream that is over"
+
+    run(scenario())
+
+
 def test_more_early_events_than_can_be_kept_give_the_connection_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """None is dropped in silence: the generation does not begin, and the next one is followed by a round."""
     monkeypatch.setattr(ws_api, "EARLY_EVENTS_MAX", 50)
