@@ -28,6 +28,7 @@ def life_of(path: Path | str, order_id: str) -> list[Stored]:
         return []  # bytes of a command line that are no text are no id either
     path = Path(path).resolve()
     with connected_for_reading(path) as connection:
+        connection.execute("BEGIN")  # one moment: records may move into an archive meanwhile
         own = [reading.stored(record, path) for record in history.records_of(connection, path, order_id)]
         if not own:
             archives.require_all(connection, path)
