@@ -38,9 +38,11 @@ class Point:
 
 @attrs.frozen
 class Outcome:
-    """`hit`: how many of the kills came; `fatal`: the calls that never happened; `wrong`: violations."""
+    """`played`: nothing but a kill ended the scenario. `hit`: how many of the kills came; `fatal`: the calls that never
+    happened; `wrong`: violations."""
 
     point: Point
+    played: bool
     hit: int
     fatal: tuple[str, ...]
     wrong: tuple[str, ...]
@@ -133,7 +135,7 @@ def play(server: SimServer, point: Point) -> Outcome:
     """Play one point and judge it; no kills: play the scenario to its end."""
     folder = Path(tempfile.mkdtemp(prefix="crash-point-"))
     ground = Ground(server, folder)
-    hit, fatal, trace = 0, [], Trace(())
+    played, hit, fatal, trace = True, 0, [], Trace(())
     try:
         scenario = BY_NAME[point.scenario]
         ground.prepare(scenario)
@@ -145,13 +147,13 @@ def play(server: SimServer, point: Point) -> Outcome:
             fatal.append(trace.fatal)
         wrong = ground.settle()
     except AssertionError as failure:
-        wrong = [f"not played: {failure}"]
+        played, wrong = False, [f"not played: {failure}"]
     finally:
         ground.close()
     if not wrong:
         shutil.rmtree(folder)
     kept = [f"{text} (kept in {folder})" for text in wrong]
-    return Outcome(point, hit, tuple(fatal), tuple(kept), len(ground.never_sent), trace)
+    return Outcome(point, played, hit, tuple(fatal), tuple(kept), len(ground.never_sent), trace)
 
 
 def counted(server: SimServer, scenario: str, role: str) -> Trace:
