@@ -1,9 +1,14 @@
 """Clocks that disagree: a request refused for its time is a sure no, and nothing new passes until the clock is right."""
 
+import time
+from datetime import timedelta
+
 import pytest
 
-from house.fault_kit import Stands, quick_ticks
+from house.fault_kit import PLACE, Stands, quick_ticks
 from matrix.evidence import judged
+from realtrading import clock as house_clock
+from realtrading import opening
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reasons import Reason
 from waiting import wait_until
@@ -69,3 +74,41 @@ def test_a_cancel_with_a_wrong_timestamp_is_sent_again_with_a_right_one(stand_at
     stand.skew(0)
     stand.judge.call("cut", streams="user")
     assert stand.healed().clean
+
+
+@pytest.mark.parametrize("step_s", [3_600, -3_600, 2, -2])
+@pytest.mark.matrix("F1", invariants="G10 G17")
+def test_our_own_clock_that_jumps_shuts_the_door_and_changes_no_deadline(
+    step_s: int, stand_at: Stands, quick_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's wall clock is set while an order's outcome is unknown: it is found as soon as ever, what rests goes on
+    resting, and until the clock is right again (or its error measured away) nothing new is signed."""
+    jumped = [timedelta(0)]
+    usual = house_clock.utc_now
+    for place in (house_clock, opening):
+        monkeypatch.setattr(place, "utc_now", lambda: usual() + jumped[0])
+    stand = stand_at()
+    resting = stand.resting()
+    stand.mute()
+    stand.fault("query_lag", PLACE, ms=2_000)
+    stand.fault("drop_after", PLACE)
+    ticket = stand.buy()
+    stand.until(ticket, OrderState.UNKNOWN)
+    began = time.monotonic()
+    jumped[0] = timedelta(seconds=step_s)
+    with judged("G17"):
+        stand.until(ticket, OrderState.FILLED, deadline_s=6)
+        assert 1 < time.monotonic() - began < 6
+        wait_until(lambda: "CLOCK" in stand.now_open(), 5, "the breaker knows")
+        assert stand.state(resting) is OrderState.NEW
+    blocked = stand.buy()
+    assert blocked.wait(5) is not None
+    assert blocked.detail.startswith(str(Reason.BREAKER_CLOCK))
+    jumped[0] = timedelta(0)
+    wait_until(lambda: stand.engine.is_ready, 5, "measured well again")
+    stand.skewed = True  # the journal's moments are those of our clock
+    with judged("G10"):
+        assert len(stand.asked("place")) == 2
+    stand.judge.heal()
+    stand.trades_on()
+    assert stand.healed(fired=False).clean
