@@ -159,12 +159,18 @@ class BreakerActor(MoneyKeeper):
                 draft.say(Reconcile(trigger="reset", token=token))
 
     def keeper_lost(self, message: KeeperLost, now: Now, draft: Draft) -> None:
-        """An actor died: shut until a round that begins after this has found nothing wrong."""
+        """An actor died: shut until a round that begins after this has found nothing wrong.
+
+        Was it the breaker itself, its memory may be the journal's: what was open there is wished to be looked at again.
+        """
         token = f"keeper-{message.name}-{message.token}"
         strategy = message.name.removeprefix("strategy:")
         scope = ACCOUNT if strategy == message.name else f"strategy:{strategy}"
         self.open(draft, CauseKind.KEEPER_LOST, scope, token, f"{message.name} was lost ({message.cause})", now)
         draft.say(Reconcile(trigger="keeper", token=token))
+        for cause in self.book(draft).causes if message.name == "breaker" else ():
+            if cause.kind in HEALED_BY_ROUND and cause.token != token and not rules.is_restored(cause):
+                draft.say(Reconcile(trigger="keeper", token=cause.token))
 
     def stream_lost(self, message: StreamLost, now: Now, draft: Draft) -> None:
         """Nothing is heard any more."""

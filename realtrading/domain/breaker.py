@@ -126,7 +126,7 @@ def open_cause(
     A renewed cause keeps its place, its seal and the moment it first opened, except ERRORS, whose cooldown starts afresh.
     """
     before = book.cause(kind, scope)
-    if before is not None and (before.token == token or (before.token.startswith(_RESTORED) and not _listing(before, token))):
+    if before is not None and (before.token == token or (is_restored(before) and token != listed(before))):
         return book  # what is found while a lost memory is looked for belongs to that
     since = now.utc if before is None or kind is CauseKind.ERRORS else before.opened_at
     sealed = sealed or (before is not None and before.sealed)
@@ -148,18 +148,19 @@ def listed(cause: BreakerCause) -> str:
     return f"listed-{cause.token}"
 
 
-def _listing(cause: BreakerCause, token: str) -> bool:
-    return token == listed(cause)
+def is_restored(cause: BreakerCause) -> bool:
+    """True for UNCONFIRMED of a restored journal while the account's lists may not be whole."""
+    return cause.token.startswith(_RESTORED)
 
 
 def is_listed(cause: BreakerCause, now: Now) -> bool:
     """True when all that a lost memory traded must be in the account's lists, and a round may confirm it."""
-    return cause.token.startswith(_RESTORED) and now.utc - cause.opened_at >= LISTED_AFTER
+    return is_restored(cause) and now.utc - cause.opened_at >= LISTED_AFTER
 
 
 def unsealed(book: BreakerBook) -> BreakerBook:
     """Positions are confirmed: exits pass again, but not while it is not certain that the account's lists are whole."""
-    return _unsealed(book, lambda cause: not cause.token.startswith(_RESTORED))
+    return _unsealed(book, lambda cause: not is_restored(cause))
 
 
 def unsealed_by_time(book: BreakerBook, now: Now) -> BreakerBook:

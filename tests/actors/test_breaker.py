@@ -8,8 +8,8 @@ import pytest
 
 from bench import CONFIG, START, Bench, D, of, one
 from order_factories import an_order
-from realtrading.actors.breaker import BreakerActor
-from realtrading.domain.breaker import CauseKind
+from realtrading.actors.breaker import BreakerActor, book_of
+from realtrading.domain.breaker import CauseKind, open_cause
 from realtrading.domain.commands import CloseBreaker, GateOrder, OpenBreaker, Reconcile, RecordOrder
 from realtrading.domain.events import (
     BreakerChanged,
@@ -277,3 +277,18 @@ def test_late_contrary_evidence_shuts(bench: Bench) -> None:
 
     assert kinds(bench) == [CauseKind.UNCONFIRMED]
     assert one(said, Reconcile).trigger == "revision"
+
+
+def test_a_breaker_that_reads_its_memory_again_wishes_for_what_is_open_there(bench: Bench) -> None:
+    """The journal may hold the cause of an earlier start, whose token no round of this run covers: it would never close."""
+    bench.tell(OpenBreaker(scope="account", by="user", detail="stop"))
+    book = book_of(bench.row("breaker", "state"), 1)
+    old = open_cause(book, CauseKind.UNCONFIRMED, "account", "run-3", "start", bench.now)
+    bench.keeper.tables.put("breaker", "state", (old.state, old.causes))
+
+    said = bench.tell(KeeperLost(name="breaker", cause="crash", letter="Tick", token=9))
+
+    wished = [wish.token for wish in of(said, Reconcile)]
+    assert wished == ["keeper-breaker-9", "run-3"]
+    bench.tell(a_round("round-1", *wished))
+    assert [cause.kind for cause in bench.row("breaker", "state")[1]] == [CauseKind.MANUAL]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,10 @@ from realtrading.actors.tally import Tally
 from realtrading.assembly import Parts, StrategyPart
 from realtrading.domain.events import EngineStarted
 from realtrading.errors import BadInput, RealTradingError
+from realtrading.journal.backup import backup, restore
 from realtrading.journal.errors import JournalFailed
 from realtrading.journal.store import Binding, Journal
-from realtrading.opening import symbols_to_know
+from realtrading.opening import begin_run, symbols_to_know
 from realtrading.preflight import ask
 from realtrading.runtime.endings import Hang, ThreadDied
 from realtrading.runtime.events import ActorDied, ActorGivenUp, ActorRestarted, LetterSetAside
@@ -25,7 +25,6 @@ from realtrading.runtime.shift import InjectedFault
 
 from . import settings
 from .acts import Killed
-from .clockwork import EPOCH
 from .desk import Poison
 from .traders import Trader
 from .wires import PaperVenue
@@ -93,11 +92,12 @@ class Life:
         known = symbols_to_know(settings.of(world.floor.symbols, world.limits), store)
         asked = await ask(self._venue, known)
         store.bind(asked.uid)
-        run = store.begin_run(int((world.utc() - EPOCH).total_seconds()))
+        run = begin_run(store, asked.client_ids, "rt", world.utc())
         world.invariants.run_began(run, self.runs)
         self.runs.append(run)
         self.parts = Parts(
             limits=world.limits, symbols=world.floor.symbols, reporting_asset="USDT", prefix="rt", run=run, rules=asked.rules,
+            own_runs=store.own_runs(),
             durability="process", observe=False, venue=self._venue(), store=store,
             board=Board(), listeners=Listeners(), tally=Tally(), clock=world.clock,
             strategies=tuple(
@@ -191,20 +191,16 @@ class Life:
             (self.world.folder / "journal.db-shm").unlink(missing_ok=True)
             for name in FILES:
                 (self.world.folder / name).unlink(missing_ok=True)
-                if (self._backup / name).exists():
-                    shutil.copyfile(self._backup / name, self.world.folder / name)
+            restore(self._backup, self.world.folder / "journal.db")
             self.world.invariants.memory.forget()
 
     def backup(self) -> bool:
         """Copy the journal, as a person would; nothing is being written at this moment."""
         if not self.alive or self.store is None or len(self.store.rows("cursors")) < len(self.world.floor.symbols):
             return False  # a copy from before the first round is a new journal: what the account holds then is not managed
-        self._backup = self.world.folder / "backup"
-        self._backup.mkdir(exist_ok=True)
-        for name in FILES:
-            (self._backup / name).unlink(missing_ok=True)
-        for path in self._files():
-            shutil.copyfile(path, self._backup / path.name)
+        self._backup = self.world.folder / "backup.db"
+        self._backup.unlink(missing_ok=True)
+        backup(self.world.folder / "journal.db", self._backup)
         return True
 
     # -- what the supervisor says ----------------------------------------------------------
