@@ -32,6 +32,7 @@ from realtrading.errors import BadInput
 from realtrading.journal.readers import opened
 from realtrading.journal.store import Binding, Journal
 from realtrading.metrics.machine import COMMANDS
+from realtrading.metrics.view import view_of
 from waiting import wait_until
 
 FAR = "20000"
@@ -170,7 +171,7 @@ def test_a_person_answers_for_what_nothing_explains(cli: Cli, stage: Stage) -> N
     too_much = cli("reconcile", "--accept", "USDT=0.6", "--reason", "airdrop")
     other = cli("reconcile", "--accept", "BTC=1", "--reason", "airdrop")
     dry = cli("reconcile", "--accept", "USDT=0.50", "--reason", "airdrop", "--dry-run")
-    still = engine.balances["USDT"]
+    still, residuals = engine.balances["USDT"], view_of(engine, lambda: None, {}).residuals
     done = cli("reconcile", "--accept", "USDT=0.5", "--reason", "airdrop")
     again = cli("reconcile", "--accept", "USDT=0.5", "--reason", "airdrop")
 
@@ -184,6 +185,8 @@ def test_a_person_answers_for_what_nothing_explains(cli: Cli, stage: Stage) -> N
     assert done[1].startswith("0.5 USDT booked as other: accepted by uid ")
     assert engine.rows("balances", "ledger")["USDT"].flows == {"other": Decimal("0.5")}
     assert engine.breaker_book.causes == ()
+    assert residuals == {"BTC": 0, "USDT": Decimal("0.5")}
+    assert view_of(engine, lambda: None, {}).residuals == {"BTC": 0, "USDT": 0}
     assert again[0] == 2
     with opened(Path(engine.settings.journal_path)) as journal:
         (kept,) = journal.events(types=["DifferenceAccepted"])

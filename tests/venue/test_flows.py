@@ -11,16 +11,19 @@ import pytest
 
 from realtrading.domain.commands import QueryMovements
 from realtrading.domain.movements import FlowKind, Movement
+from realtrading.domain.reconciliation import CAUSE_WEIGHT
 from realtrading.sim.errors import BinanceError
 from realtrading.sim.exchange import Exchange
 from realtrading.sim.fees import FeeSchedule
 from realtrading.sim.market import Market
+from realtrading.sim.operations import API, BY_REST
 from realtrading.sim.tape import Tape
 from realtrading.venue import flows
 from realtrading.venue.answers import Answer, Failure
 from realtrading.venue.fields import from_ms
 from realtrading.venue.flows import Flows, pairs
 
+MY_TRADES = BY_REST["GET", f"{API}/myTrades"]
 UID, NOW = 7, 1_790_000_000_000
 DAY = 86_400_000
 HISTORIES = {
@@ -203,6 +206,7 @@ def test_more_names_than_are_asked_at_once_are_said() -> None:
     _, unanswered = found(wire, *(f"A{number}" for number in range(6)))
     assert unanswered[0] == "trades in 18 more symbols"
     assert len([path for path, _ in wire.asked if path == "exchangeInfo"]) == flows.NAMES_MAX
+    assert CAUSE_WEIGHT == flows.NAMES_MAX * (BY_REST["GET", f"{API}/exchangeInfo"].weight({}) + MY_TRADES.weight({}))
 
 
 def test_pairs_of_what_differs_come_first() -> None:
