@@ -13,6 +13,7 @@ from house.fault_kit import PATIENT, Stand, Stands
 from house.kit import KEY, Judge
 from house.proxy import Proxy, says
 from matrix.evidence import judged
+from realtrading.domain import order_absence
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reasons import Reason
 from realtrading.domain.settings import VenueUrls
@@ -97,14 +98,14 @@ def test_what_never_left_is_refused_at_once(judge: Judge, between: Proxy, stand_
         assert not [order for order in stand.engine.orders.values() if order.state is OrderState.UNKNOWN]
 
 
-@pytest.mark.slow
 @pytest.mark.matrix("C4", invariants="G1 G3")
 @pytest.mark.matrix("C11", invariants="G1 G15")
 def test_what_was_torn_or_sent_elsewhere_is_absent_and_never_followed(
-    judge: Judge, between: Proxy, stand_at: Stands
+    judge: Judge, between: Proxy, stand_at: Stands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reset before or within the request, and every kind of redirect, to the same host and to another one: nobody knows,
     so nothing is sent again; neither key nor order ever comes to the other host; all are proved absent."""
+    monkeypatch.setattr(order_absence, "ABSENCE_MARGIN_S", 1)  # how long the proof takes is another test's matter
     trap = Proxy(judge.ready["rest_url"])
     stand = stand_at(venue=through(judge, between))
     elsewhere = f"http://127.0.0.1:{trap.port}/api/v3/order"
