@@ -16,6 +16,7 @@ from house.conftest import Engines
 from house.kit import SYMBOL, WIDE, Judge, letters, money_violations, quiet, wait_ready
 from processes import Processes
 from realtrading.domain.breaker import CauseKind
+from realtrading.domain.commands import AcceptDifference
 from realtrading.domain.events import BreakerChanged, DiscrepancyFound, PositionCut
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reconciliation import Resolution
@@ -202,3 +203,38 @@ def finish(engine: RealTradingEngine) -> None:
     for order in list(engine.orders.values()):
         engine.cancel(order.id)
     wait_until(lambda: not any(order.is_live() for order in engine.orders.values()), 10, "nothing rests")
+
+
+def test_where_nobody_tells_only_the_asset_is_shut(tmp_path_factory: pytest.TempPathFactory, engines: Engines) -> None:
+    """As on the testnet, no history answers for coins that came while the engine was stopped: that asset drifts, by name
+    and amount, whatever could not be asked is said, everything else trades; and a person's word ends it.
+    """
+    started = Processes(tmp_path_factory.mktemp("testnet"))
+    try:
+        judge = Judge(started, balances=("USDT=100000",), more=("--step", "--no-sapi"))
+        first = engines(at=judge, limits=SOON, prefix="test").start()
+        prepared(first)
+        assert first.stop(10)
+        judge.call("deposit", asset="DOGE", amount="7.5")
+
+        engine = engines(at=judge, limits=SOON, prefix="test").start()
+
+        scope = "asset:DOGE"
+        wait_until(lambda: engine.breaker_book.cause(CauseKind.DRIFT, scope), WITHIN_S, "the drift is named")
+        wait_ready(engine)
+        assert {cause.scope for cause in engine.breaker_book.causes} == {scope}
+        (found,) = {event.discrepancy.detail for event in engine.ear.of(DiscrepancyFound)}  # type: ignore[attr-defined]
+        assert found.startswith("exchange - engine = 7.5; no history explains it; not answered: deposits (")
+        assert "HTTP 404" in found
+        bought = engine.buy(SYMBOL, quantity="0.001").wait(10)
+        assert bought is not None
+        assert bought.state is OrderState.FILLED
+        word = AcceptDifference(token="t", asset="DOGE", amount=Decimal("7.5"), by="ann", reason="a faucet")
+        engine.house.post(word, sender="door")
+        wait_until(lambda: agreed(judge, engine), WITHIN_S, "the next clean round removes the cause")
+        assert flows(engine)["DOGE"] == {"other": Decimal("7.5")}
+        for made in (first, engine):
+            made.stop(10)
+    finally:
+        problems = started.end_all()
+    assert not problems, "\n".join(problems)
