@@ -33,6 +33,10 @@ def cause(kind: str, scope: str = "account") -> dict[str, str]:
             "trading    no new exposure: reconciling; exits and cancels pass (run 7, mode testnet, pid 9)",
         ),
         (
+            {"trades": False, "state": "blocked", "causes": [cause("STREAM_LOST"), cause("ACCOUNT_RESET")]},
+            "trading    no, exits neither: the account was reset (run 7, mode testnet, pid 9)",
+        ),
+        (
             {"trades": False, "mode": "observe"},
             "trading    no: mode observe sends nothing (run 7, mode observe, pid 9)",
         ),
@@ -75,6 +79,11 @@ def test_a_running_engine_is_told_in_five_lines(changes: dict[str, Any], line: s
             {"working": {"live": 1, "by_symbol": {"BTCUSDT": 1}, "unknown": []}, "causes": [cause("DRIFT", "asset:BTC")]},
             "wrong      the engine is not running; what is working stays at the exchange unwatched;"
             " realtrading run --config FILE starts it | DRIFT (asset:BTC) was open",
+        ),
+        (
+            {"causes": [cause("ACCOUNT_RESET")]},
+            "wrong      the engine is not running; realtrading run --config FILE starts it | ACCOUNT_RESET (account) was open;"
+            " stop the daemon; realtrading journal rebase --config FILE --reason TEXT begins a new opening balance",
         ),
     ],
 )

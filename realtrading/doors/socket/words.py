@@ -46,6 +46,8 @@ def _trading(told: Answer) -> str:
         return f"no: mode observe sends nothing ({where})"
     if told["phase"] != "started":
         return f"no: the engine is {told['phase']} ({where})"
+    if any(cause["kind"] == "ACCOUNT_RESET" for cause in told["causes"]):
+        return f"no, exits neither: the account was reset ({where})"
     return f"no new exposure: {told['state'].replace('_', ' ')}; exits and cancels pass ({where})"
 
 
@@ -89,9 +91,14 @@ def _wrong(told: Answer) -> str:
 
 
 def _wrong_stopped(told: Answer) -> str:
-    causes = "".join(f" | {cause['kind']} ({cause['scope']}) was open" for cause in told["causes"])
+    causes = "".join(f" | {cause['kind']} ({cause['scope']}) was open{_undo(cause)}" for cause in told["causes"])
     live = "; what is working stays at the exchange unwatched" if told["working"]["live"] else ""
     return f"the engine is not running{live}; realtrading run --config FILE starts it{causes}"
+
+
+def _undo(cause: Answer) -> str:
+    """What a stopped engine is waiting for: a start ends every other cause, or tells it again."""
+    return f"; {DO['ACCOUNT_RESET']}" if cause["kind"] == "ACCOUNT_RESET" else ""
 
 
 def order_line(order: Answer) -> str:
