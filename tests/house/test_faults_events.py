@@ -93,8 +93,9 @@ def test_the_last_trade_lost_is_found_by_a_round(stand_at: Stands) -> None:
     assert stand.causes() == set(), "what a round heals shuts nothing"
 
 
-def test_an_old_lost_trade_is_named(stand_at: Stands) -> None:
+def test_an_old_lost_trade_is_named(stand_at: Stands, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trade older than what could still be under way is a missed fill, named by order and trade id."""
+    monkeypatch.setattr(order_polls, "POLL_EVERY_S", 600.0)
     stand = stand_at()
     ticket = stand.touching()
     stand.mute()

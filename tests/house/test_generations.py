@@ -105,7 +105,7 @@ def test_the_subscription_is_looked_at_at_every_tick() -> None:
     """Only while a generation is connected."""
     with hands("user_stream") as stage:
         connected(stage, 1)
-        wait_until(lambda: stage.venue.checks >= 2, 5, "looked at twice")
+        assert wait_until(lambda: stage.venue.checks >= 2, 5, "looked at twice")
 
 
 def test_what_nobody_can_read_is_passed_on() -> None:
