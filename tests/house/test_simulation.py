@@ -17,17 +17,17 @@ from simulation.world import FAULTS_MIN, ORDERS_MIN
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((TESTS / "simulation" / "scripts").glob("*.json"))
 SAMPLE = 30
+"""Seeds on each CPython; CI lives ten times as many on one (`make simulate SEEDS=300`)."""
 
 
-@pytest.mark.parametrize("first", range(1, 91, SAMPLE))
-def test_no_seed_of_the_sample_finds_a_violation(first: int) -> None:
+def test_no_seed_of_the_sample_finds_a_violation() -> None:
     """Faults of every kind at once, judged from the exchange's ledger of truth: none of these lives breaks an invariant."""
-    results = [run_seed(seed) for seed in range(first, first + SAMPLE)]
+    results = [run_seed(seed) for seed in range(1, SAMPLE + 1)]
     found = {result.seed: (result.violation, result.trace[-20:]) for result in results if result.violation}
     assert not found
     assert all(result.evaluated["G3/G4/G13 convergence"] for result in results)
     assert {result.seed: sum(result.faults.values()) for result in results if sum(result.faults.values()) < FAULTS_MIN} == {}
-    assert sum(result.reached["orders"] for result in results) > ORDERS_MIN * SAMPLE
+    assert {result.seed: result.reached["orders"] for result in results if result.reached["orders"] < ORDERS_MIN} == {}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -5,7 +5,8 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from realtrading.domain.commands import CancelOrder, OrderIntent, SubmitOrder
+from realtrading.domain.breaker import CauseKind
+from realtrading.domain.commands import AcceptDifference, CancelOrder, OrderIntent, SubmitOrder
 from realtrading.domain.values import ClientId, OrderType, Role, Side
 
 if TYPE_CHECKING:
@@ -31,8 +32,24 @@ class Door:
         world, slot = self.world, f"door {next(self._counter)}"
         dice = world.script.dice(slot)
         world.loop.call_later(dice.uniform(0.5, 3.0), self.come, context=world.context)
+        if world.life.alive:
+            self._account_for(number=slot)
         if world.life.alive and world.wanted and world.script.happens(slot, "order") is not None:
             self._act(dice, int(slot.removeprefix("door ")))
+
+    def _account_for(self, number: str) -> None:
+        """Where no history tells of deposits, the person who made them accepts the difference they left."""
+        house = self.world.life.house
+        measured = house.tables("balances")["measured"].get("measured")
+        _, causes = house.tables("breaker")["breaker"].get("state", (None, ()))
+        for asset in [cause.scope.removeprefix("asset:") for cause in causes if cause.kind is CauseKind.DRIFT]:
+            amount = None if measured is None or asset in measured.skipped else measured.residuals.get(asset)
+            if amount is not None and amount in self.world.invariants.agreement.unheard_sums(asset):
+                told = AcceptDifference(
+                    token=f"{number} {asset}", asset=asset, amount=amount, by=OPERATOR, reason="moved while nobody listened"
+                )
+                house.post(told, sender="engine")
+                self.world.reached["difference accepted"] += 1
 
     def _act(self, dice: random.Random, number: int) -> None:
         world, house = self.world, self.world.life.house

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtrading.domain import events as e
 from realtrading.domain.orders import TRANSITIONS, RealOrder
-from realtrading.domain.values import is_ours
+from realtrading.domain.values import ClientId, is_ours
 
 from .agreement import Agreement
 from .at_the_wire import AtTheWire
@@ -55,7 +55,11 @@ class Invariants:
     # -- a life begins ------------------------------------------------------------------------
 
     def run_began(self, run: int, before: list[int]) -> None:
-        """G12: a run's number is above every earlier one, whatever clock and journal say."""
+        """G12: a run's number is above every earlier one, whatever the clock says; after an old journal, of those that
+        have placed anything."""
+        if self.world.life.old_journals:
+            placed = [ClientId.parse(order.placed_id) for order in self.world.floor.orders()]
+            before = [parts.run for parts in placed if parts is not None]
         self.check("G12 runs rise", run > max(before, default=0), f"run {run} after {before}")
 
     def born(self) -> None:

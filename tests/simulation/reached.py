@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 RARE = (
     "absence proof", "adoption", "blocked: HOUSE_DUPLICATE", "cause: CLOCK", "cause: DRIFT", "cause: ERRORS",
-    "died in its commit", "discrepancy: fill_missed", "escalated", "external trade", "flow explained by a history", "flow while blind",
-    "gap fetched",
-    "last look: BREAKER_GATE_MOVED", "last look: HOUSE_EXPIRED", "last look: HOUSE_FAULT", "late fill after cancel",
-    "letter set aside", "over-fill", "overflow", "parked fill explained", "placement unknown", "position cut",
-    "recovery killed", "recovery killed twice in a row", "revision of a terminal state", "stale pen", "start failed",
+    "died in its commit", "difference accepted",
+    "discrepancy: fill_missed", "escalated", "external trade", "flow explained by a history",
+    "flow while blind", "gap fetched", "last look: BREAKER_GATE_MOVED", "last look: HOUSE_EXPIRED", "last look: HOUSE_FAULT",
+    "late fill after cancel", "letter set aside", "over-fill", "overflow", "parked fill explained", "placement unknown",
+    "position cut", "recovery killed", "recovery killed twice in a row", "revision of a terminal state", "stale pen",
+    "start failed",
 )  # fmt: skip
 """Branches that ordinary runs do not reach."""
 
@@ -67,6 +68,7 @@ class Reached:
             e.OrderRejected: self._rejected, e.OrderBlocked: self._blocked, e.OrderVetoed: self._vetoed,
             e.OrderRevised: self._revised, e.DiscrepancyFound: self._discrepancy, e.BreakerChanged: self._breaker,
             e.OrderArchived: self._archived, e.ExternalTradeSeen: self._external, e.PositionCut: self._cut,
+            e.InstanceSuperseded: self._superseded,
         }  # fmt: skip
 
     def said(self, answer: Iterable[Any]) -> None:
@@ -125,6 +127,9 @@ class Reached:
             self.count[f"cause: {cause.kind}"] += 1
         if all(cause.kind is not CauseKind.UNCONFIRMED for cause in message.causes):
             self.world.life.recovering = False
+
+    def _superseded(self, message: e.InstanceSuperseded) -> None:
+        self.judge.violated("G12 there is one instance", f"run {message.run} of {message.client_id} was taken for another's")
 
     def _archived(self, message: e.OrderArchived) -> None:
         self.archived.add(message.id)
