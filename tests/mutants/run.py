@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import attrs
@@ -87,9 +87,10 @@ def main() -> None:
     began = time.monotonic()
     fates = []
     with ThreadPoolExecutor(given.jobs) as pool:
-        for fate in pool.map(judge, [known[name] for name in known if name in given.only]):
-            fates.append(fate)
-            print(line(fate), flush=True)
+        # the control has all stages to pass, so it begins first and ends last
+        for done in as_completed([pool.submit(judge, known[name]) for name in known if name in given.only]):
+            fates.append(done.result())
+            print(line(fates[-1]), flush=True)
     caught = sum(fate.good and not fate.mutant.is_control for fate in fates)
     told = f"{caught} of {sum(not fate.mutant.is_control for fate in fates)} mutants caught in {time.monotonic() - began:.0f} s"
     print(told)
