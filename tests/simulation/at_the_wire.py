@@ -28,6 +28,8 @@ class AtTheWire:
     def __init__(self, judge: "Invariants") -> None:
         self.judge, self.world, self.check = judge, judge.world, judge.check
         self.requests: Counter[str] = Counter()
+        self._sizes: dict[str, Decimal] = {}
+        self._marks: dict[str, Decimal] = {}
 
     def requested(self, kind: str, silence: Any) -> None:
         """G11: who was told to be silent is, as long as nobody sets the clock by which it waits."""
@@ -75,7 +77,11 @@ class AtTheWire:
         return ZERO if book is None else book.quantity
 
     def exposure(self) -> None:
-        """G5: positions, open buys and buys on their way, on the exchange's own ledger."""
+        """G5: positions, open buys and buys on their way, on the exchange's own ledger.
+
+        Coins count at most at the mark of the moment in which they grew more: what the market does to them after that was
+        no decision of the house.
+        """
         world = self.world
         total = ZERO
         if world.nemesis.too_late:
@@ -96,7 +102,7 @@ class AtTheWire:
         best = pair.book.buys.best()
         price = best[0] if best is not None else ZERO
         held: dict[str, Decimal] = {}
-        value = ZERO
+        value = on_its_way = ZERO
         for order in pair.by_account.get(UID, ()):
             parts = ClientId.parse(order.placed_id)
             if parts is None:
@@ -108,8 +114,15 @@ class AtTheWire:
                 held[parts.strategy] = held.get(parts.strategy, ZERO) + delta
             if order.is_live and order.is_buy:
                 value += order.remaining * order.price
+                on_its_way += order.remaining
         for params in self.world.net.pending.values():
             if params["symbol"] == symbol and params["side"] == "BUY" and is_ours(params["newClientOrderId"], "rt"):
-                asked = Decimal(params.get("quantity", "0")) * (Decimal(params["price"]) if "price" in params else price)
-                value += Decimal(params["quoteOrderQty"]) if "quoteOrderQty" in params else asked
-        return value + sum((abs(quantity) * price for quantity in held.values()), ZERO)
+                asked = Decimal(params.get("quantity", "0"))
+                worth = asked * (Decimal(params["price"]) if "price" in params else price)
+                value += Decimal(params["quoteOrderQty"]) if "quoteOrderQty" in params else worth
+                on_its_way += asked
+        coins = sum(map(abs, held.values()), ZERO)
+        if coins + on_its_way > self._sizes.get(symbol, ZERO):  # somebody added to it, at this mark
+            self._marks[symbol] = price
+        self._sizes[symbol] = coins + on_its_way
+        return value + coins * min(price, self._marks.get(symbol, price))

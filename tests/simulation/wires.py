@@ -172,7 +172,9 @@ class PaperClient:
         return stamped_ms is None or -AHEAD_MS < self.net.loop.true_ms() - stamped_ms <= RECV_WINDOW_MS
 
     def _execute(self, method: str, path: str, given: Mapping[str, str], fate: Any, answered: Any) -> None:
-        self._back(fate.answer or self.net.serve(method, path, given, None), fate, answered)
+        answer = self.net.serve(method, path, given, None)
+        self.net.pending.pop(given.get("newClientOrderId", ""), None)
+        self._back(fate.answer or answer, fate, answered)
 
     def _back(self, answer: tuple[int, Any], fate: Any, answered: Any) -> None:
         if not fate.lost_back:
