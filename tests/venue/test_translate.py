@@ -185,9 +185,9 @@ BROKEN: list[dict[str, Any]] = [
     {"c": None, "C": None},
     {"t": None},
     {"x": "TRADE"},
-    {"x": "TRADE", "t": 5, "l": "1", "L": "0", "Y": "1"},
-    {"x": "TRADE", "t": 5, "l": "1", "L": "2", "Y": "2", "n": "0.1", "N": None},
-    {"x": "TRADE", "t": 5, "l": "1", "L": "2", "Y": "2", "n": "0", "m": "false"},
+    TRADED | {"L": "0"},
+    TRADED | {"n": "0.1", "N": None},
+    TRADED | {"m": "false"},
 ]
 
 
