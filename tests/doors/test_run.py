@@ -120,7 +120,7 @@ def test_ready_waits_for_the_first_clean_round(
     processes: Processes, simulator: dict[str, Any], manager: Manager, tmp_path: Path
 ) -> None:
     """While the first rounds fail it asks for more time and says why; READY comes when one is clean."""
-    order_fault(simulator, action="status_before", match={"path": "/api/v3/openOrders"}, count=3, params={"status": 500})
+    order_fault(simulator, action="status_before", match={"path": "/api/v3/myTrades"}, count=3, params={"status": 500})
     daemon = start_daemon(processes, write_config(tmp_path, simulator), env=manager.env())
     manager.wait_for("READY=1", 30)
     daemon.send(signal.SIGTERM)
@@ -131,7 +131,7 @@ def test_ready_waits_for_the_first_clean_round(
     before = told[:ready]
     assert "EXTEND_TIMEOUT_USEC=15000000" in before
     assert any(each.startswith("STATUS=reconciling: UNCONFIRMED") for each in before)
-    failed = [each for each in judge(simulator, "requests")["requests"] if each["path"] == "/api/v3/openOrders"]
+    failed = [each for each in judge(simulator, "requests")["requests"] if each["path"] == "/api/v3/myTrades"]
     assert len(failed) >= 4
 
 
