@@ -102,6 +102,7 @@ class Parts:
 def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
     """Actor name -> how a fresh incarnation is made."""
     limits, symbols, board, venue = parts.limits, parts.symbols, parts.board, parts.venue
+    began = parts.clock()
     known = tuple(rules.symbol for rules in parts.rules)  # what may be traded, and what is still held in other symbols
     return {
         "journal": lambda row: row.kind(store=parts.store, tally=parts.tally),
@@ -113,7 +114,7 @@ def makers(parts: Parts) -> dict[str, Callable[[Row], Actor]]:
         "risk": lambda row: row.kind(
             config=limits, board=board, symbols=symbols, reporting_asset=parts.reporting_asset
         ),
-        "breaker": lambda row: row.kind(config=limits),
+        "breaker": lambda row: row.kind(config=limits, began=began),
         "reconciliation": lambda row: row.kind(config=limits, run=parts.run, symbols=len(known)),
         "gateway": lambda row: row.kind(
             venue=venue, gate=parts.gate, mono=parts.mono, observe=parts.observe

@@ -1,8 +1,11 @@
 """The breaker keeper: opens and closes causes, counts errors, and lets orders through to the journal or not."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import ClassVar
+
+import attrs
 
 from realtrading.domain import breaker as rules
 from realtrading.domain.breaker import ACCOUNT, BreakerBook, CauseKind, Pass
@@ -51,9 +54,16 @@ class BreakerActor(MoneyKeeper):
 
     owns = (BreakerChanged,)
 
-    def __init__(self, *, config: RealTradingConfig) -> None:
+    def __init__(self, *, config: RealTradingConfig, began: Now) -> None:
+        """`began` is the moment of the process's start: what is waited for is counted from there."""
         super().__init__()
         self.config = config
+        self.began = began
+
+    def handle(self, message: object, now: Now) -> Iterable[object]:
+        """As every keeper, by a clock that goes on steadily: whoever sets ours neither ends a wait nor makes it last."""
+        steady = self.began.utc + timedelta(seconds=now.mono - self.began.mono)
+        return super().handle(message, attrs.evolve(now, utc=steady))
 
     def book(self, draft: Draft) -> BreakerBook:
         """The breaker's book as it stands."""

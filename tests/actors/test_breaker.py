@@ -1,6 +1,7 @@
 """The breaker keeper: what shuts the gate, what opens it again, and what passes all the same."""
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -30,6 +31,7 @@ from realtrading.domain.orders import OrderState, RealOrder
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reconciliation import Discrepancy, DiscrepancyKind, Resolution
 from realtrading.domain.reports import ClockMeasured, StreamLost
+from realtrading.domain.values import Now
 from realtrading.runtime.ticker import Tick
 
 LOST = KeeperLost(name="orders", cause="crash", letter="VetOrder", token=9)
@@ -45,7 +47,7 @@ DRIFT = Discrepancy(
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(BreakerActor(config=CONFIG))
+    return Bench(BreakerActor(config=CONFIG, began=Now(mono=100.0, utc=START)))
 
 
 def gate(bench: Bench, *, reduces: bool = False, id: str = "rt_1_grid_n1", strategy: str = "grid") -> list[Any]:
@@ -210,6 +212,27 @@ def test_after_the_cooldown_one_probe_passes_and_its_success_closes(bench: Bench
     assert len(of(probe, RecordOrder)) == 1
     assert len(of(second, OrderBlocked)) == 1
     assert kinds(bench) == []
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1)], ids=str)
+def test_setting_the_clock_neither_ends_the_cooldown_nor_makes_it_last(bench: Bench, step: timedelta) -> None:
+    """It lasts as long as it lasts, whatever somebody does to the clock on the wall."""
+
+    def tick_after(seconds: float) -> None:
+        mono = 100.0 + seconds
+        now = Now(mono=mono, utc=START + timedelta(seconds=seconds) + step)
+        for word in bench.keeper.handle(Tick("breaker"), now):
+            for entry in word.entries():  # type: ignore[attr-defined]
+                bench.keeper.tables.put(*entry)
+
+    for _ in range(CONFIG.circuit_breaker_errors):
+        bench.tell(rejected(Reason.VENUE_REJECTED))
+    tick_after(CONFIG.circuit_breaker_cooldown_secs - 0.1)
+    too_early = gate(bench, id="rt_1_grid_n2")
+    tick_after(CONFIG.circuit_breaker_cooldown_secs)
+    probe = gate(bench, id="rt_1_grid_n3")
+
+    assert len(of(too_early, OrderBlocked)) == len(of(probe, RecordOrder)) == 1
 
 
 def test_a_probe_that_never_left_gives_its_place_back(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from realtrading.domain.events import (
 from realtrading.domain.orders import OrderState
 from realtrading.domain.reasons import Reason
 from realtrading.domain.reports import ExecutionReported, OrderLookedUp, PlacementRefused, StreamConnected
+from realtrading.domain.values import Now
 
 __all__ = ["bench"]
 
@@ -135,7 +136,7 @@ def test_late_evidence_closes_the_gate_and_is_an_alarm(kind: type, bench: Bench)
     """An order nobody knew, or an end that was none: nothing new until a clean round has seen it, and an Error says why."""
     placed(bench)
     order = bench.row("orders", ID)
-    breaker = Bench(BreakerActor(config=CONFIG))
+    breaker = Bench(BreakerActor(config=CONFIG, began=Now(mono=100.0, utc=START)))
 
     said = breaker.tell(kind(order=order) if kind is OrderAdopted else kind(order=order, detail="it lived"))
 

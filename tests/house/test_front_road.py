@@ -53,7 +53,7 @@ def breaker_house(seed: int, limits: Any) -> House:
     specs = (
         ActorSpec("orders", Collects, "money"),
         ActorSpec("journal", Collects, "money"),
-        ActorSpec("breaker", lambda: BreakerActor(config=limits), "money"),
+        ActorSpec("breaker", lambda: BreakerActor(config=limits, began=Now(mono=0.0, utc=NOON)), "money"),
     )
     house = House(specs, routes, clock=lambda: Now(mono=next(ticks) * 0.01, utc=NOON), on_lost=assembly.on_lost, seed=seed)
     house.start()
