@@ -180,4 +180,5 @@ class TestPackage:
         assert 0 == subprocess.run(["bash", "-n", script], timeout=20).returncode
         assert os.access(script, os.X_OK)
         assert "export REALTRADING_REQUIRE_ALL=1" in text
-        assert ["make check", "make test", "make simulate SEEDS=300", "make test-pythons"] == re.findall(r"^make .*", text, re.MULTILINE)
+        told = ["make check", "make test", "make simulate SEEDS=300", "make test-pythons"]
+        assert told == re.findall(r"^make .*", text, re.MULTILINE)

@@ -1,7 +1,10 @@
 """The answers as a person reads them: the result first, then what to do next."""
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
+
+from realtrading.domain.values import plain
 
 Answer = dict[str, Any]
 
@@ -68,7 +71,7 @@ def _holding(told: Answer) -> str:
     held = [f"{each['quantity']} {each['base']} ({each['strategy']})" for each in told["positions"]]
     positions = ", ".join(held) if held else "no position"
     total = "" if told["reporting_total"] is None else f"; {told['reporting_total']} {told['reporting_asset']} by the ledger"
-    day = f"; day {told['day']} {told['reporting_asset']}" if told.get("day") is not None else ""
+    day = f"; day {short(told['day'])} {told['reporting_asset']}" if told.get("day") is not None else ""
     return positions + total + day
 
 
@@ -124,9 +127,15 @@ def positions_lines(told: Answer) -> list[str]:
     """A line per position."""
     lines = []
     for each in told["positions"]:
-        worth = "" if each["price"] is None else f", now {each['price']}: {each['unrealized']} {each['quote']}"
-        lines.append(f"{each['strategy']}/{each['symbol']}  {each['quantity']} {each['base']} at {each['entry_price']}{worth}")
+        worth = "" if each["price"] is None else f", now {each['price']}: {short(each['unrealized'])} {each['quote']}"
+        entry = short(each["entry_price"])
+        lines.append(f"{each['strategy']}/{each['symbol']}  {each['quantity']} {each['base']} at {entry}{worth}")
     return lines or ["no position"]
+
+
+def short(amount: str) -> str:
+    """A quotient or a valuation to the eight decimals that people read; `--json` has all of them."""
+    return plain(round(Decimal(amount), 8))
 
 
 def balances_lines(told: Answer) -> list[str]:
