@@ -52,10 +52,10 @@ def measure(
     return {*before, *(() if last is None else last.asked)}
 
 
-def lessen(draft: Draft, asset: str, delta: Decimal) -> None:
-    """Something was booked: the measured difference is smaller by that."""
+def lessen(draft: Draft, asset: str, delta: Decimal, told_of: datetime | None) -> None:
+    """Something was booked: the measured difference is smaller by that, unless it happened after the measuring began."""
     last = measured_in(draft)
-    if last is not None and asset in last.residuals:
+    if last is not None and asset in last.residuals and (told_of is None or told_of < last.asked_at):
         left = last.residuals[asset] - delta
         others = {each: amount for each, amount in last.residuals.items() if each != asset}
         draft.say(attrs.evolve(last, residuals={**others, asset: left} if left else others))

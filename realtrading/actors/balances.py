@@ -108,20 +108,34 @@ class BalancesActor(MoneyKeeper):
         if identity not in line.seen and is_history_of(line, message.venue_at, message.amount):
             self.keep(draft, message.asset, identity, now)
             return
-        self.moved(draft, line, kind, identity, message.amount, now)
+        self.moved(draft, line, kind, identity, message.amount, now, told_of=message.venue_at)
 
     def external(self, message: ExternalTradeSeen, now: Now, draft: Draft) -> None:
         """A trade of somebody else's order on this account."""
         for asset, delta in message.deltas.items():
             identity = trade_key(f"{message.symbol}:{message.trade_id}")
-            self.moved(draft, line_of(draft, asset, now), "external_trade", identity, delta, now)
+            line = line_of(draft, asset, now)
+            self.moved(draft, line, "external_trade", identity, delta, now, told_of=message.venue_at)
 
-    def moved(self, draft: Draft, line: LedgerLine, kind: str, identity: str, delta: Decimal, now: Now) -> None:
-        """Apply a classified movement once, and take it out of the difference that was measured."""
+    def moved(
+        self,
+        draft: Draft,
+        line: LedgerLine,
+        kind: str,
+        identity: str,
+        delta: Decimal,
+        now: Now,
+        *,
+        told_of: datetime | None = None,
+    ) -> None:
+        """Apply a classified movement once, and take it out of the difference that was measured.
+
+        `told_of` is when a movement happened that nobody asked for: what came after the question is not in the difference.
+        """
         changed = with_flow(line, kind, identity, delta)
         if changed != line:
             say(draft, attrs.evolve(changed, changed_at=now.utc))
-            balance_causes.lessen(draft, line.asset, delta)
+            balance_causes.lessen(draft, line.asset, delta, told_of)
 
     def line(self, draft: Draft, asset: str, now: Now) -> LedgerLine:
         """The asset's line as it stands, or as it begins."""

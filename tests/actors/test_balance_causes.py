@@ -202,6 +202,15 @@ def test_a_person_may_answer_for_the_whole_difference(balances: Bench) -> None:
     assert balances.row("ledger", "USDT").total == D("1005")
 
 
+def test_what_came_after_the_question_is_not_in_the_difference(balances: Bench) -> None:
+    """A withdrawal told after the round that measured changes nothing about what is to be answered for."""
+    differing(balances, {"USDT": "1005", "BTC": "2"})
+    balances.tell(FlowReported(asset="USDT", amount=D("-90"), venue_at=START + timedelta(seconds=121), generation=1))
+    assert one(accept(balances, "95"), AcceptanceRefused).detail.endswith("exchange - engine = 5")
+    one(accept(balances, "5"), DifferenceAccepted)
+    assert balances.row("ledger", "USDT").total == D("915")
+
+
 @pytest.mark.parametrize("amount", ["5.00000001", "-5", "4"])
 def test_nobody_may_answer_for_another_amount(balances: Bench, amount: str) -> None:
     """The refusal names the difference, and nothing is booked."""
