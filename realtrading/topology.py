@@ -29,7 +29,7 @@ from realtrading.domain import events as e
 from realtrading.domain import reports as r
 from realtrading.runtime.spec import Budget, Receiver
 
-MAP_WIDTH = 150
+MAP_WIDTH = 160
 BUDGET = Budget(restarts=5, within_s=60.0)
 
 
@@ -158,6 +158,7 @@ ROUTES: Mapping[type, tuple[str, ...]] = {
     e.InstanceSuperseded: ("gateway", "journal", "feed"),
     order_events.OrderWatched: (),
     order_events.ArchivedNoted: (),
+    order_events.FinalNoted: (),
     order_events.TradesUnmatched: (),
     order_events.ForeignNoted: (),
     order_events.ClockHeard: (),

@@ -86,6 +86,19 @@ class ArchivedNoted(Event):
 
 
 @attrs.frozen(kw_only=True)
+class FinalNoted(Event):
+    """Since when (monotonic) nothing new was told of a final order (ephemeral). None forgets it."""
+
+    durable = False
+    id: str
+    at_mono: float | None
+
+    def entries(self) -> Iterable[Entry]:
+        """The note's row."""
+        return (("finals", self.id, self.at_mono),)
+
+
+@attrs.frozen(kw_only=True)
 class TradesUnmatched(Event):
     """Trades whose order nobody here knows yet; asked about, then explained (ephemeral: read again from the cursor)."""
 
@@ -205,6 +218,8 @@ def tell(draft: Draft, merged: Merged, now: Now, detail: str = "") -> None:
     if event is not None:
         submitted(draft, draft.row("orders", merged.order.id) or merged.order, now)
         draft.say(event)
+        if merged.order.is_terminal():
+            draft.say(FinalNoted(id=merged.order.id, at_mono=now.mono))
     order = merged.order
     if merged.ask or order.missing_quantity > 0:
         if event is not None or draft.row("watches", order.id) is None:

@@ -30,6 +30,7 @@ from realtrading.domain.values import Now
 from .keeper import Draft
 from .order_claims import claim, explain, find, known_already, may_adopt, strange
 from .order_events import (
+    FinalNoted,
     OrderWatched,
     Watch,
     ask,
@@ -71,6 +72,7 @@ def reject(draft: Draft, order: RealOrder, now: Now, reason: Reason, text: str) 
     order = order.moved(OrderState.REJECTED, now.utc, str(reason))
     draft.say(OrderRejected(order=order, reason=text))
     draft.say(OrderWatched(id=order.id, watch=None))
+    draft.say(FinalNoted(id=order.id, at_mono=now.mono))
 
 
 def unknown(self: OrdersActor, message: PlacementUnknown, now: Now, draft: Draft) -> None:

@@ -66,6 +66,7 @@ from .order_echoes import EchoAwaited
 from .order_events import (
     ArchivedNoted,
     ClockHeard,
+    FinalNoted,
     ForeignNoted,
     GenerationHeard,
     OrderWatched,
@@ -113,6 +114,7 @@ class OrdersActor(MoneyKeeper):
         TradesCursorMoved,
         OrderWatched,
         ArchivedNoted,
+        FinalNoted,
         TradesUnmatched,
         ForeignNoted,
         ClockHeard,
@@ -270,13 +272,17 @@ class OrdersActor(MoneyKeeper):
             if watch is None or now.mono >= watch.due_mono:
                 ask(draft, order, now)
             return
-        if now.utc - order.updated_at < ARCHIVE_AFTER:
+        since: float | None = draft.row("finals", order.id)
+        if since is None:
+            draft.say(FinalNoted(id=order.id, at_mono=now.mono))
+        if since is None or now.mono - since < ARCHIVE_AFTER.total_seconds():
             return
         newest = max((fill.trade_id for fill in order.fills), default=-1)
         cursor: int | None = draft.row("cursors", order.symbol)
         if newest < 0 or (cursor is not None and newest <= cursor):
             draft.say(OrderArchived(id=order.id, strategy=order.strategy, symbol=order.symbol))
             draft.say(ArchivedNoted(id=order.id, note=order_claims.note_of(order, now)))
+            draft.say(FinalNoted(id=order.id, at_mono=None))
 
     # -- reconciliation -------------------------------------------------------
 

@@ -717,6 +717,17 @@ def test_a_final_order_leaves_the_tables_when_the_cursor_has_passed(bench: Bench
     assert bench.row("orders", ID) is None
 
 
+def test_a_final_order_stays_its_minute_whatever_our_clock_says(bench: Bench) -> None:
+    """Set ahead by an hour our clock archives nothing early: who missed its last word is still to hear it from a round."""
+    submitted(bench)
+    bench.tell(ExecutionReported(report=a_report("FILLED", "1", a_trade(5, "1")), generation=1))
+    bench.keeper.tables.put("cursors", "BTCUSDT", 5)
+    ahead = attrs.evolve(bench.now, utc=bench.now.utc + timedelta(hours=1))
+
+    assert of(list(bench.keeper.handle(TICK, ahead)), OrderArchived) == []
+    assert one(list(bench.keeper.handle(TICK, attrs.evolve(ahead, mono=ahead.mono + 60))), OrderArchived).id == ID
+
+
 def test_a_late_repetition_about_an_archived_order_is_not_adopted_again(bench: Bench) -> None:
     """All it tells lies below the cursor: it was accounted for."""
     bench.keeper.tables.put("cursors", "BTCUSDT", 5)

@@ -90,7 +90,7 @@ class Agreement:
         flows = [(amount, flow_key(at, amount) in seen) for at, amount in self.world.flows.get(asset, ())]
         unheard, heard = [amount for amount, told in flows if not told], [-amount for amount, told in flows if told]
         sums = {ZERO}
-        for amount in (*unheard[-10:], *heard[:4]):
+        for amount in (*unheard[-16:], *heard[: max(0, 14 - len(unheard))]):
             sums |= {each + amount for each in sums}
         return sums
 
