@@ -93,6 +93,9 @@ class Counter:
         """One generation for ever."""
         self.generation, self.deliver = generation, deliver
 
+    async def check_stream(self) -> None:
+        """It never forgets a subscription."""
+
     async def close(self) -> None:
         """Nothing is held."""
 
