@@ -140,9 +140,12 @@ class Acts:
         return False
 
     def old_journal(self, dice: random.Random) -> bool:
-        """Some seconds after a copy was made the house dies and gets the copy back."""
+        """Some seconds (and perhaps a life) after a copy was made the house dies and gets the copy back."""
         if self.world.life.backup():
-            self.world.loop.call_later(dice.uniform(1.0, 8.0), self._old_journal_back, context=self.world.context)
+            delay_s, context = dice.uniform(1.0, 12.0), self.world.context
+            if dice.random() < 0.5:
+                self.world.loop.call_later(delay_s * 0.2, self.world.life.kill, "killed after a copy was made", context=context)
+            self.world.loop.call_later(delay_s, self._old_journal_back, context=context)
         return False
 
     def _old_journal_back(self) -> None:

@@ -66,8 +66,8 @@ class Invariants:
         """A new life has been recovered."""
         self.memory.born()
 
-    def restarted(self, name: str) -> None:
-        """A successor serves: the breaker must have been told of the loss before."""
+    def restarting(self, name: str) -> None:
+        """A successor is asked for: the breaker must have been told of the loss before."""
         box = self.world.life.house.mailbox("breaker")
         told = [each.message for each in (*box.front, *box.letters, *box.recent) if isinstance(each.message, e.KeeperLost)]
         newest = max((lost.token for lost in told if lost.name == name), default=-1)

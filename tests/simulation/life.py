@@ -19,7 +19,7 @@ from realtrading.journal.store import Binding, Journal
 from realtrading.opening import begin_run, symbols_to_know
 from realtrading.preflight import ask
 from realtrading.runtime.endings import Hang, ThreadDied
-from realtrading.runtime.events import ActorDied, ActorGivenUp, ActorRestarted, LetterSetAside
+from realtrading.runtime.events import ActorDied, ActorGivenUp, LetterSetAside
 from realtrading.runtime.house import House
 from realtrading.runtime.shift import InjectedFault
 
@@ -113,6 +113,9 @@ class Life:
         )  # fmt: skip
         for name in self.house.names:
             self.house.mailbox(name).ring = world.desk.ring
+        endings = self.house.supervisor._endings
+        start = endings._start
+        endings._start = lambda mailbox: (world.invariants.restarting(mailbox.name), start(mailbox))[1]
         self.count += 1
         self.alive = True
         world.invariants.born()
@@ -226,8 +229,6 @@ class Life:
             if event.exception not in FORESEEN and event.message != "injected" and "simulated" not in event.message:
                 text = f"{event.name}: {event.exception}: {event.message} over {event.letter}"
                 self.world.invariants.violated("crash", text)
-        elif isinstance(event, ActorRestarted):
-            self.world.invariants.restarted(event.name)
         elif isinstance(event, LetterSetAside):
             reached["letter set aside"] += 1
         elif isinstance(event, ActorGivenUp) and not event.critical:
