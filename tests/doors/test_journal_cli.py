@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def bought() -> list[Any]:
 
 def damage(path: Path) -> None:
     """Change one record on disk, as no program of ours could."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TRIGGER events_are_never_changed")
         connection.execute("UPDATE events SET sender = 'nobody' WHERE seq = 3")
     connection.close()
@@ -236,7 +237,7 @@ def test_mistakes_are_told_in_one_sentence(cli: Cli, path: Path, tmp_path: Path)
     (tmp_path / "text.db").write_text("hello, this is no database at all\n" * 10)
     (tmp_path / "empty.db").touch()
     stranger = tmp_path / "stranger.db"
-    with sqlite3.connect(stranger) as connection:
+    with closing(sqlite3.connect(stranger)) as connection, connection:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
     missing, folder = tmp_path / "missing.db", tmp_path / "no" / "where.db"

@@ -39,13 +39,14 @@ class Authority:
         self.folder, self.name = folder, name
         self.certificate = folder / f"{name}.pem"
         new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650")
+        new += ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # strict since CPython 3.13
         openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem", folder=folder)
 
     def server(self, name: str, *, says: str = ADDRESS, days: int = 365) -> ssl.SSLContext:
         """A server that shows a certificate for this address; `days` below zero: it has expired."""
         new = ("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=exchange")
         openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.csr", folder=self.folder)
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName={says}\n")
+        (self.folder / f"{name}.ext").write_text(f"subjectAltName={says}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
         by = ("-CA", f"{self.name}.pem", "-CAkey", f"{self.name}.key", "-CAcreateserial", "-days", str(days))
         openssl("x509", "-req", "-in", f"{name}.csr", *by, "-extfile", f"{name}.ext", "-out", f"{name}.pem", folder=self.folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -148,7 +148,8 @@ def test_the_last_record_stays_and_nothing_is_nothing(path: Path) -> None:
     before = path.read_bytes()
     assert archive(path, day(0)).archive is None
     assert list(path.parent.glob("*.archive")) == []
-    assert sqlite3.connect(path).execute("SELECT count(*) FROM events").fetchone()[0] == verify(path).records
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone()[0] == verify(path).records
     moved = archive(path, date(9999, 12, 31)).archive
     assert moved is not None
     assert moved.last_seq == verify(path).records - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_after_a_failure_nothing_is_taken_any_more(path: Path) -> None:
     journal = opened(path)
     journal.begin_run()
     journal.append([intent(1)])
-    with sqlite3.connect(path) as saboteur:
+    with closing(sqlite3.connect(path)) as saboteur, saboteur:
         saboteur.execute("CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END")
     saboteur.close()
     with pytest.raises(JournalFailed, match="disk I/O error"):
