@@ -46,7 +46,8 @@ class Authority:
         """A server that shows a certificate for this address; `days` below zero: it has expired."""
         new = ("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=exchange")
         openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.csr", folder=self.folder)
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName={says}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
+        extensions = (f"subjectAltName={says}", "authorityKeyIdentifier=keyid", "subjectKeyIdentifier=hash")
+        (self.folder / f"{name}.ext").write_text("\n".join((*extensions, "")))
         by = ("-CA", f"{self.name}.pem", "-CAkey", f"{self.name}.key", "-CAcreateserial", "-days", str(days))
         openssl("x509", "-req", "-in", f"{name}.csr", *by, "-extfile", f"{name}.ext", "-out", f"{name}.pem", folder=self.folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
