@@ -14,11 +14,12 @@ import attrs
 
 from realtrading.domain.commands import EndGeneration
 from realtrading.domain.events import Entry, Event
-from realtrading.domain.orders import STATE_OF_STATUS, TERMINAL, RealOrder
+from realtrading.domain.orders import RealOrder
 from realtrading.domain.reports import ExecutionReport
 from realtrading.domain.values import Now
 
 from .keeper import Draft
+from .order_claims import is_final
 from .order_events import ask, server_now
 
 ECHO_WITHIN_S = 3.0
@@ -42,8 +43,7 @@ class Echo:
 
     def answered_by(self, report: ExecutionReport) -> bool:
         """Whether this report of the stream tells all of it."""
-        over = STATE_OF_STATUS.get(report.status) in TERMINAL
-        return report.executed_quantity >= self.executed and (over or not self.final)
+        return report.executed_quantity >= self.executed and (is_final(report) or not self.final)
 
 
 @attrs.frozen(kw_only=True)

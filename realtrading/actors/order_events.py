@@ -156,6 +156,11 @@ def server_now(draft: Draft, now: Now) -> datetime:
     return now.utc if heard is None else heard.server_at + timedelta(seconds=now.mono - heard.mono)
 
 
+def by_our_clock(draft: Draft, at: datetime, now: Now) -> datetime:
+    """A moment of the venue's clock as ours would have told it: what is dated by ours can be compared with it."""
+    return at - (server_now(draft, now) - now.utc)
+
+
 def watch_of(draft: Draft, order_id: str, now: Now) -> Watch:
     """The order's watch, or a fresh one that is due now."""
     watch: Watch | None = draft.row("watches", order_id)

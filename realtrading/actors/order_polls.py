@@ -18,7 +18,7 @@ from realtrading.domain.reports import EventUnreadable, OpenOrdersListed
 from realtrading.domain.values import Now
 
 from .keeper import Draft
-from .order_events import Watch, ask, server_now
+from .order_events import Watch, ask, by_our_clock
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -82,7 +82,7 @@ def plan(draft: Draft, now: Now) -> None:
 def listed(self: OrdersActor, message: OpenOrdersListed, now: Now, draft: Draft) -> None:
     """Compare; an order that changed since the question cannot be compared, and does not need to be."""
     there = {report.exchange_order_id: report for report in message.orders}
-    asked_at = message.asked_at - (server_now(draft, now) - now.utc)
+    asked_at = by_our_clock(draft, message.asked_at, now)
     for order in draft.rows("orders").values():
         if order.symbol != message.symbol or order.state not in ACTIVE:
             continue

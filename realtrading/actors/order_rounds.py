@@ -14,7 +14,7 @@ from realtrading.domain.values import Now, SymbolRules
 
 from . import order_claims, order_reset
 from .keeper import Draft
-from .order_events import ForeignNoted, TradesUnmatched, ask, server_now, tell
+from .order_events import ForeignNoted, TradesUnmatched, ask, by_our_clock, tell
 
 if TYPE_CHECKING:
     from .orders import OrdersActor
@@ -45,8 +45,8 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
         return
     found = list(merge_snapshot_trades(message, now, draft))
     move_cursors(message, draft)
-    offset = server_now(draft, now) - now.utc
-    diff = diff_orders(draft.rows("orders"), message, self.prefix, moving_ids(draft, message.asked_at - offset, now))
+    asked_at = by_our_clock(draft, message.asked_at, now)
+    diff = diff_orders(draft.rows("orders"), message, self.prefix, moving_ids(draft, asked_at, now))
     for order_id, report in diff.merges:
         order: RealOrder | None = draft.row("orders", order_id)
         if order is not None:
@@ -77,8 +77,8 @@ def snapshot(self: OrdersActor, message: SnapshotTaken, now: Now, draft: Draft) 
         CompareBalances(
             snapshot=message,
             token=message.token,
-            in_flight_assets=in_flight_assets(draft, message.asked_at - offset, now),
-            asked_at=message.asked_at - offset,
+            in_flight_assets=in_flight_assets(draft, asked_at, now),
+            asked_at=asked_at,
         )
     )
 

@@ -94,7 +94,9 @@ ARCHIVE_AFTER = timedelta(seconds=60)
 
 
 class OrdersActor(MoneyKeeper):
-    """Orders. Tables: orders, cursors (durable); watches, unmatched, explained, clock, generation, rules, reset (ephemeral)."""
+    """Orders. Tables: orders, cursors (durable); watches, finals, archived, unmatched, explained, clock, generation, rules,
+    echoes, polls, rereads, reset (ephemeral).
+    """
 
     owns = (
         OrderAdmitted,

@@ -9,7 +9,6 @@ from typing import Any
 from . import errors, payloads
 from .core import Core
 from .lists import OrderList
-from .numbers import ZERO
 from .orders import Order
 from .pair import Pair
 from .params import CLIENT_ID, SYMBOL, LegParams, Params
@@ -216,25 +215,23 @@ class Listing:
         return None
 
 
+_MISPLACED = {
+    ("BUY", "LIMIT"): (-1165, "A limit order in a buy OCO must be below."),
+    ("SELL", "LIMIT"): (-1166, "A limit order in a sell OCO must be above."),
+    ("BUY", "STOP"): (-1196, "A stop loss order in a buy OCO must be above."),
+    ("SELL", "STOP"): (-1197, "A stop loss order in a sell OCO must be below."),
+    ("BUY", "TAKE"): (-1198, "A take profit order in a buy OCO must be below."),
+    ("SELL", "TAKE"): (-1199, "A take profit order in a sell OCO must be above."),
+}
+"""What Binance answers to a leg on the wrong side, by the list's side and the first word of the leg's type."""
+
+
 def _check_sides(upper: PlaceRequest, lower: PlaceRequest) -> None:
-    """Raise what Binance answers to a leg that is on the wrong side for what it is."""
-    buy = upper.side == "BUY"
-    wrong = upper if buy else lower
-    if wrong.type == "LIMIT_MAKER":
-        raise errors.BinanceError(*(_BUY_LIMIT if buy else _SELL_LIMIT))
-    if wrong.type.startswith("TAKE_PROFIT"):
-        raise errors.BinanceError(*(_BUY_PROFIT if buy else _SELL_PROFIT))
-    stopping = lower if buy else upper
-    if stopping.type.startswith("STOP_LOSS"):
-        raise errors.BinanceError(*(_BUY_STOP if buy else _SELL_STOP))
-
-
-_BUY_LIMIT = (-1165, "A limit order in a buy OCO must be below.")
-_SELL_LIMIT = (-1166, "A limit order in a sell OCO must be above.")
-_BUY_STOP = (-1196, "A stop loss order in a buy OCO must be above.")
-_SELL_STOP = (-1197, "A stop loss order in a sell OCO must be below.")
-_BUY_PROFIT = (-1198, "A take profit order in a buy OCO must be below.")
-_SELL_PROFIT = (-1199, "A take profit order in a sell OCO must be above.")
+    """Raise for a leg that is on the wrong side of the market: a buy stops its loss above, a sell below."""
+    stop, target = (upper, lower) if upper.side == "BUY" else (lower, upper)
+    for leg, must_stop in ((stop, True), (target, False)):
+        if leg.type.startswith("STOP_LOSS") is not must_stop:
+            raise errors.BinanceError(*_MISPLACED[leg.side, leg.type.partition("_")[0]])
 
 
 def check_relation(legs: tuple[Order, ...] | list[Order], last: Decimal | None) -> None:
@@ -248,4 +245,4 @@ def check_relation(legs: tuple[Order, ...] | list[Order], last: Decimal | None) 
 
 
 def _level(order: Order) -> Decimal:
-    return order.stop if order.is_stop else order.price if order.price else ZERO
+    return order.stop if order.is_stop else order.price

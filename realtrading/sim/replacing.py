@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from . import errors, payloads
@@ -105,7 +106,7 @@ class Replacing:
             pair.rules.check_notional(qty * order.price, market=False)
         return self._amend(pair, order, new_id, qty, now_ms)
 
-    def _amend(self, pair: Pair, order: Order, new_id: str | None, qty: Any, now_ms: int) -> Json:
+    def _amend(self, pair: Pair, order: Order, new_id: str | None, qty: Decimal, now_ms: int) -> Json:
         original, before = order.client_id, order.qty
         order.qty, order.updated_ms = qty, now_ms
         pair.rename(order, self.core.new_client_id() if new_id is None else new_id, keep_old=False)
